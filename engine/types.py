@@ -1,0 +1,169 @@
+"""The words of the engine: plain frozen dataclasses (standard library and NumPy only)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from engine.pictures import Picture
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Ids: TypeAlias = npt.NDArray[np.int64]
+Tokens: TypeAlias = npt.NDArray[np.int8]
+Kind: TypeAlias = Literal["image", "text"]
+Scalar: TypeAlias = str | int | float | bool | None
+PictureSource: TypeAlias = "Path | bytes | Picture"
+
+
+class Signal(str, Enum):
+    """One scored view of an item. Each signal has an index of its own."""
+
+    VISUAL = "visual"  # the picture, in the joint space
+    CAPTION = "caption"  # the words, in the joint space
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture or a text, known by its `uri`.
+
+    `text` is a text item's content, or a picture's caption. `picture` is where a picture comes
+    from; `None` means the file the uri names. `id` is set on items that come out of a gallery.
+    """
+
+    uri: str
+    kind: Kind = "image"
+    text: str | None = None
+    picture: PictureSource | None = None
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an encoder makes of n inputs, in one pass.
+
+    `vectors` is (n, dim) float32, unit length. `tokens` is (n, T, D) int8, each token a unit
+    vector times 127, or `None` when the model has no tokens; `lengths` (n,) counts the tokens
+    of each input that are real, the rest being zeros.
+    """
+
+    vectors: Floats
+    tokens: Tokens | None = None
+    lengths: npt.NDArray[np.int16] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One weighted part of a query: exactly one of `text`, `picture`, `item` (an id) is set."""
+
+    text: str | None = None
+    picture: PictureSource | None = None
+    item: int | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Weighted parts, and the kind of item wanted (`None`: any)."""
+
+    parts: tuple[Part, ...]
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Items from recall, as a reranker sees them; `tokens` and `lengths` as in `Encoded`.
+
+    `recall` is (n,) float32: the cosine of query and item.
+    """
+
+    kind: Kind
+    ids: Ids
+    recall: Floats
+    tokens: Tokens
+    lengths: npt.NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class WordMap:
+    """Where one word of the query looked.
+
+    `grid` is (rows, columns) float32 over the whole picture, top row first, adding up to 1.
+    `weight` is the word's share of the match; the weights of a query's words add up to 1.
+    """
+
+    word: str
+    weight: float
+    grid: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a hit is where it is: contributions add up to its score."""
+
+    contributions: Mapping[str, float]
+    recall_rank: int
+    words: tuple[WordMap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: the item, its score (higher is better) and what the score is made of."""
+
+    rank: int
+    item: Item
+    score: float
+    probability: float | None
+    signals: Mapping[str, float]
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The hits of one search, best first, with the seconds each stage took."""
+
+    hits: tuple[Hit, ...]
+    timings: Mapping[str, float]
+    reranked: bool
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, position: int) -> Hit:
+        return self.hits[position]
+
+
+@dataclass(slots=True)
+class Report:
+    """What an `add` did, by uri. A failed item keeps its previous row, if it had one."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def merge(self, other: Report) -> None:
+        """Add another report's counts to this one."""
+        self.added += other.added
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.removed += other.removed
+        self.failed.update(other.failed)
