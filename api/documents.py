@@ -1,0 +1,115 @@
+"""The JSON documents that the command line and the HTTP service share: results, hits and items as plain dicts.
+
+Knows nothing of HTTP, pydantic or terminals. Every number is finite and rounded, so the documents
+are valid JSON in the strict sense and the same search reads the same through every door.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from engine.types import Explanation, Hit, Item, Part, Query, Report, Result, Scalar, WordMap
+
+Document: TypeAlias = dict[str, Any]
+
+DECIMALS = 6
+
+
+def result_document(query: str | Query, result: Result) -> Document:
+    """Describe a whole search: what was asked, the hits, how long each stage took."""
+    return {
+        "query": query_document(query),
+        "hits": [hit_document(hit) for hit in result.hits],
+        "timings": _numbers(result.timings),
+        "reranked": bool(result.reranked),
+        "notes": list(result.notes),
+    }
+
+
+def query_document(query: str | Query) -> Document:
+    """Describe a query by its parts; a picture is named, never repeated."""
+    if isinstance(query, str):
+        query = Query(parts=(Part(text=query),))
+    return {"parts": [_part_document(part) for part in query.parts], "kind": query.kind}
+
+
+def hit_document(hit: Hit) -> Document:
+    """Describe one hit; `explanation` is there only when it was asked for."""
+    document: Document = {
+        "rank": int(hit.rank),
+        **item_document(hit.item),
+        "score": number(hit.score),
+        "probability": None if hit.probability is None else number(hit.probability),
+        "signals": _numbers(hit.signals),
+    }
+    if hit.explanation is not None:
+        document["explanation"] = explanation_document(hit.explanation)
+    return document
+
+
+def item_document(item: Item) -> Document:
+    """Describe a stored item; `text` is there only when the item has one."""
+    document: Document = {"id": item.id, "uri": item.uri, "kind": item.kind}
+    if item.text is not None:
+        document["text"] = item.text
+    document["metadata"] = {key: _scalar(value) for key, value in item.metadata.items()}
+    return document
+
+
+def explanation_document(explanation: Explanation) -> Document:
+    """Describe why a hit is where it is."""
+    return {
+        "contributions": _numbers(explanation.contributions),
+        "recall_rank": int(explanation.recall_rank),
+        "words": [_word_document(word) for word in explanation.words],
+    }
+
+
+def report_document(report: Report) -> Document:
+    """Describe what an `add` did."""
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "failed": dict(report.failed),
+    }
+
+
+def number(value: float) -> float | None:
+    """Round a number for JSON, which has no infinity and no NaN: those become null."""
+    value = float(value)
+    return round(value, DECIMALS) if math.isfinite(value) else None
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
+    # Keys may be a `str, Enum` such as Signal; its value is the name people see.
+    return {str(getattr(key, "value", key)): number(value) for key, value in values.items()}
+
+
+def _scalar(value: Scalar) -> Scalar:
+    return number(value) if isinstance(value, float) else value
+
+
+def _word_document(word: WordMap) -> Document:
+    grid = [[number(cell) for cell in row] for row in word.grid.tolist()]
+    return {"word": word.word, "weight": number(word.weight), "grid": grid}
+
+
+def _part_document(part: Part) -> Document:
+    weight = number(part.weight)
+    if part.text is not None:
+        return {"text": part.text, "weight": weight}
+    if part.item is not None:
+        return {"like": part.item, "weight": weight}
+    if isinstance(part.picture, Path):
+        return {"image": part.picture.resolve().as_uri(), "weight": weight}
+    if isinstance(part.picture, bytes):
+        digest = hashlib.sha256(part.picture).hexdigest()
+    else:
+        digest = part.picture.digest if part.picture is not None else ""
+    return {"image": f"sha256:{digest}", "weight": weight}
