@@ -1,1 +1,1 @@
-"""The doors of Crosslight: the command line, the HTTP service and the page. Nothing in the engine imports them."""
+"""The doors of Crosslight: the command line, the HTTP service and the page."""

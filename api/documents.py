@@ -1,4 +1,4 @@
-"""The JSON documents that the command line and the HTTP service share: results, hits and items as plain dicts.
+"""The JSON documents that the command line and the HTTP service share, as plain dicts.
 
 Knows nothing of HTTP, pydantic or terminals. Every number is finite and rounded, so the documents
 are valid JSON in the strict sense and the same search reads the same through every door.

@@ -1,0 +1,100 @@
+"""What every request passes first: the host and origin checks and the limit on the body's size."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.problems import Problem, problem_response
+from api.http.settings import ANY_HOST, Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# The page needs its own files, the pictures it makes from what is dropped on it, and nothing else.
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "content-security-policy": PAGE_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware: refuses what must not reach a handler, marks what leaves."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        problem = refusal(scope, self.settings)
+        if problem is not None:
+            await problem_response(problem, scope["path"])(scope, receive, _marked(send))
+            return
+        limited = _limited(receive, self.settings.max_body_bytes)
+        await self.app(scope, limited, _marked(send))
+
+
+def refusal(scope: Scope, settings: Settings) -> Problem | None:
+    """Say why a request must not go on, from its head alone; `None` when it may."""
+    headers = Headers(scope=scope)
+    host = headers.get("host", "")
+    if settings.hosts != ANY_HOST and _name(host) not in settings.hosts:
+        return Problem(
+            421,
+            f"This service does not answer to the name {host!r}; it answers to {', '.join(settings.hosts)}",
+        )
+    origin = headers.get("origin")
+    if origin is not None and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != host:
+        return Problem(403, f"A page of {origin} may not change or search this gallery")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > settings.max_body_bytes:
+        return too_large(settings.max_body_bytes)
+    return None
+
+
+def too_large(limit: int) -> Problem:
+    """The problem of a body over the limit, whether announced or found while reading."""
+    return Problem(
+        413, f"The body is over the limit of {limit} bytes; send fewer or smaller pictures a request"
+    )
+
+
+def _name(host: str) -> str:
+    # An IPv6 address is in brackets and full of colons, so only a colon after them starts the port.
+    name, colon, port = host.rpartition(":")
+    return name.lower() if colon and port.isdecimal() and not host.endswith("]") else host.lower()
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise too_large(limit)
+        return message
+
+    return limited
+
+
+def _marked(send: Send) -> Send:
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return marked

@@ -1,0 +1,78 @@
+"""`/v1/items`: adding items, looking at one, removing it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from starlette.responses import Response
+
+from api.documents import Document, item_document
+from api.http.bodies import Upload, items_request
+from api.http.ingest import add_items, add_uploads
+from api.http.openapi import form_schema, problems, request_body
+from api.http.schemas import ItemReply, ItemsReply, ItemsRequest
+from api.http.state import Engine
+
+router = APIRouter(tags=["items"])
+
+ItemId = Annotated[int, Path(description="The item's id, as a hit or a reply to adding shows it.")]
+
+FILES_SCHEMA = form_schema(
+    {
+        "files": {
+            "type": "array",
+            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+            "minItems": 1,
+            "description": "One or more picture files.",
+        },
+        "metadata": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "A JSON object of names and plain values, kept with each of the pictures.",
+        },
+    },
+    required=("files",),
+)
+
+
+@router.post(
+    "/v1/items",
+    summary="Add or replace items",
+    response_model=ItemsReply,
+    response_model_exclude_unset=True,
+    responses=problems(400, 403, 409, 413, 415, 422, 503),
+    openapi_extra=request_body("ItemsRequest", FILES_SCHEMA),
+)
+def add(engine: Engine, wanted: Annotated[ItemsRequest | list[Upload], Depends(items_request)]) -> Document:
+    """Add items, or replace those whose uri is already there.
+
+    An item that cannot be read is listed as failed with its reason, and the others go on.
+    """
+    if isinstance(wanted, ItemsRequest):
+        return add_items(engine, wanted.items)
+    return add_uploads(engine, wanted)
+
+
+@router.get(
+    "/v1/items/{id}",
+    summary="Look at one item",
+    response_model=ItemReply,
+    response_model_exclude_unset=True,
+    responses=problems(404, 422),
+)
+def show(engine: Engine, id: ItemId) -> Document:
+    """Give one item as it is stored."""
+    return item_document(engine.get(id))
+
+
+@router.delete(
+    "/v1/items/{id}",
+    summary="Remove one item",
+    status_code=204,
+    response_class=Response,
+    responses=problems(403, 404, 409, 422),
+)
+def remove(engine: Engine, id: ItemId) -> None:
+    """Take one item out of the gallery. The picture file it came from stays where it is."""
+    engine.remove([engine.get(id).uri])

@@ -1,0 +1,124 @@
+"""Every error as one shape: an RFC 9457 problem document, `application/problem+json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from engine.errors import (
+    BadInput,
+    BadPicture,
+    EngineError,
+    GalleryBusy,
+    GalleryMismatch,
+    ItemNotFound,
+    ModelUnavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+# The most specific class comes first; the name is the last part of the problem's `type`.
+ENGINE_PROBLEMS: tuple[tuple[type[EngineError], int, str, str], ...] = (
+    (BadPicture, 422, "bad-picture", "The picture cannot be read"),
+    (BadInput, 422, "bad-input", "The request cannot be answered as it is"),
+    (ItemNotFound, 404, "item-not-found", "No such item"),
+    (GalleryBusy, 409, "gallery-busy", "Another process is writing to the gallery"),
+    (GalleryMismatch, 409, "gallery-mismatch", "The gallery was made by another model or a newer version"),
+    (ModelUnavailable, 503, "model-unavailable", "The model is not on this machine"),
+)
+INVALID = ("invalid-request", "The request does not fit the description of this route")
+
+
+class Problem(Exception):
+    """Raised by a handler to answer with a problem document."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.name = name
+        self.title = title
+        self.errors = errors
+
+
+def invalid(errors: Sequence[Any]) -> Problem:
+    """Turn pydantic's list of errors into one problem that names each wrong field."""
+    listed = [{"field": _field(error["loc"]), "detail": str(error["msg"])} for error in errors]
+    detail = "; ".join(f"{error['field']}: {error['detail']}" for error in listed)
+    return Problem(422, detail, name=INVALID[0], title=INVALID[1], errors=listed)
+
+
+def problem_response(
+    problem: Problem, instance: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Write a problem document; without a name of its own its type is `about:blank`, as the RFC asks."""
+    document: dict[str, Any] = {
+        "type": f"urn:crosslight:problem:{problem.name}" if problem.name else "about:blank",
+        "title": problem.title or HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+    }
+    if problem.errors:
+        document["errors"] = [dict(error) for error in problem.errors]
+    return JSONResponse(document, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def engine_problem(error: EngineError) -> Problem:
+    """Give an engine's error its status; a kind not in the table is our own mistake."""
+    for kind, status, name, title in ENGINE_PROBLEMS:
+        if isinstance(error, kind):
+            return Problem(status, str(error), name=name, title=title)
+    return Problem(500, str(error))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem document."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> JSONResponse:
+        return problem_response(error, request.url.path)
+
+    @app.exception_handler(EngineError)
+    async def _engine(request: Request, error: EngineError) -> JSONResponse:
+        return problem_response(engine_problem(error), request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem_response(invalid(error.errors()), request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        detail = _DETAILS.get(error.status_code, "{detail}")
+        text = detail.format(detail=error.detail, method=request.method, path=request.url.path)
+        return problem_response(Problem(error.status_code, text), request.url.path, error.headers)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        # The cause goes to the log, where the server re-raises it, and not to the client.
+        detail = "Something broke on our side; the server's log has the cause"
+        return problem_response(Problem(500, detail), request.url.path)
+
+
+_DETAILS = {
+    404: "There is nothing at {path}",
+    405: "{method} is not possible at {path}",
+}
+
+
+def _field(path: Sequence[Any]) -> str:
+    return ".".join(str(step) for step in path) or "body"

@@ -1,0 +1,246 @@
+"""The shapes of requests and replies, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+Kind: TypeAlias = Literal["image", "text"]
+Scalar: TypeAlias = str | int | float | bool | None
+Metadata: TypeAlias = Annotated[
+    dict[str, Scalar], Field(description="Names and plain values kept with the item.", max_length=64)
+]
+
+MAX_K = 10_000
+MAX_ITEMS = 1_000
+
+
+def decode_picture(value: Any) -> Any:
+    """Decode base64, bare or in a `data:` URI; anything else passes through to the validator."""
+    if not isinstance(value, str):
+        return value
+    head, comma, rest = value.partition(",")
+    if head.startswith("data:"):
+        if not comma or not head.endswith(";base64"):
+            raise ValueError("a data URI must read data:<type>;base64,<picture>")
+        value = rest
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64: {error}") from None
+
+
+PictureBytes: TypeAlias = Annotated[
+    bytes,
+    BeforeValidator(decode_picture),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": "A picture file's bytes in base64, bare or as a `data:` URI.",
+        }
+    ),
+]
+
+
+class Strict(BaseModel):
+    """A request: unknown fields are refused, so a misspelled one cannot pass unseen."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class SearchRequest(Strict):
+    """What to look for: words, a picture, an item of the gallery, or several of these together."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "two dogs in snow", "k": 5}, {"like": 7, "kind": "image"}]}
+    )
+
+    text: str | None = Field(None, description="Words to look for.")
+    image: PictureBytes | None = None
+    like: int | None = Field(None, description="The id of an item; finds more like it.")
+    kind: Kind | None = Field(None, description="Only pictures or only texts; null finds both.")
+    k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
+    rerank: bool = Field(True, description="Look at the best candidates again, closely.")
+    explain: bool = Field(False, description="Tell for each hit what its score is made of.")
+
+    @model_validator(mode="after")
+    def _something_to_look_for(self) -> SearchRequest:
+        if self.text is None and self.image is None and self.like is None:
+            raise ValueError("give at least one of text, image and like")
+        return self
+
+
+class TextItem(Strict):
+    """A text to keep."""
+
+    uri: str = Field(min_length=1, description="The name the item is known by; adding it again replaces it.")
+    kind: Literal["text"]
+    text: str = Field(min_length=1)
+    metadata: Metadata = {}
+
+
+class ImageItem(Strict):
+    """A picture to keep, with its caption if it has one."""
+
+    uri: str = Field(min_length=1, description="The name the item is known by; adding it again replaces it.")
+    kind: Literal["image"]
+    image: PictureBytes
+    text: str | None = Field(None, description="The picture's caption.")
+    metadata: Metadata = {}
+
+
+class ItemsRequest(Strict):
+    """Items to add or replace."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "uri": "note:1",
+                            "kind": "text",
+                            "text": "A red barn at dusk",
+                            "metadata": {"year": 2026},
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: list[Annotated[TextItem | ImageItem, Field(discriminator="kind")]] = Field(
+        min_length=1, max_length=MAX_ITEMS
+    )
+
+
+class WordReply(BaseModel):
+    """Where one word of the query looked."""
+
+    word: str
+    weight: float = Field(description="The word's share of the match; the words' weights add up to 1.")
+    grid: list[list[float]] = Field(description="Rows over the whole picture, top first, adding up to 1.")
+
+
+class ExplanationReply(BaseModel):
+    """Why a hit is where it is."""
+
+    contributions: dict[str, float | None] = Field(description="Named parts that add up to the score.")
+    recall_rank: int = Field(description="The hit's place before the second, closer look.")
+    words: list[WordReply]
+
+
+class ItemReply(BaseModel):
+    """An item of the gallery."""
+
+    id: int
+    uri: str
+    kind: Kind
+    text: str | None = Field(
+        None, description="A text's content, or a picture's caption; absent without one."
+    )
+    metadata: dict[str, Scalar] = Field(description="Pictures always have width, height and format.")
+
+
+class HitReply(ItemReply):
+    """One answer: an item, its score and what the score is made of."""
+
+    rank: int
+    score: float | None = Field(description="Higher is better.")
+    probability: float | None = Field(description="Of being relevant; null when the model is not calibrated.")
+    signals: dict[str, float | None] = Field(description="The score of each view of the item.")
+    explanation: ExplanationReply | None = Field(None, description="Only there when asked for.")
+
+
+class QueryReply(BaseModel):
+    """The query as it was understood; a picture is named by its digest, not repeated."""
+
+    parts: list[dict[str, str | int | float | None]]
+    kind: Kind | None
+
+
+class SearchReply(BaseModel):
+    """The hits, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "query": {"parts": [{"text": "two dogs in snow", "weight": 1.0}], "kind": None},
+                    "hits": [
+                        {
+                            "rank": 1,
+                            "id": 7,
+                            "uri": "file:///photographs/snow.jpg",
+                            "kind": "image",
+                            "metadata": {"width": 640, "height": 427, "format": "JPEG"},
+                            "score": 0.412803,
+                            "probability": 0.871,
+                            "signals": {"visual": 0.301512},
+                        }
+                    ],
+                    "timings": {"total": 0.031},
+                    "reranked": True,
+                    "notes": [],
+                }
+            ]
+        }
+    )
+
+    query: QueryReply
+    hits: list[HitReply]
+    timings: dict[str, float | None] = Field(description="Seconds each stage took.")
+    reranked: bool
+    notes: list[str] = Field(description="What a person should know about these hits.")
+
+
+class OutcomeReply(BaseModel):
+    """What became of one item of the request, in the request's order."""
+
+    uri: str | None = Field(description="Null when the picture could not be read and had no uri of its own.")
+    id: int | None
+    status: Literal["added", "updated", "unchanged", "failed"]
+    reason: str | None = Field(description="Why it failed; null otherwise.")
+    name: str | None = Field(None, description="The file name an uploaded picture came with.")
+
+
+class ItemsReply(BaseModel):
+    """What became of each item, and how many of each."""
+
+    items: list[OutcomeReply]
+    added: int
+    updated: int
+    unchanged: int
+    failed: int
+
+
+class InfoReply(BaseModel):
+    """The gallery in figures. Fields may be added."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    items: int
+    pictures: int
+    texts: int
+
+
+class StateReply(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok", "ready"]
+
+
+class ProblemReply(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field(description="A name for this kind of problem that does not change.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong with this request, for a person to act on.")
+    instance: str
+    errors: list[dict[str, str]] | None = Field(None, description="Each wrong field, when fields are wrong.")

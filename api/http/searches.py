@@ -1,0 +1,59 @@
+"""`POST /v1/search`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from api.documents import Document, result_document
+from api.http.bodies import search_request
+from api.http.openapi import form_schema, problems, request_body
+from api.http.schemas import SearchReply, SearchRequest
+from api.http.state import Engine
+from engine import Part, Query
+
+router = APIRouter(tags=["search"])
+
+FORM_SCHEMA = form_schema(
+    {
+        "text": {"type": "string"},
+        "image": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "A picture file.",
+        },
+        "like": {"type": "integer"},
+        "kind": {"type": "string", "enum": ["image", "text"]},
+        "k": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10},
+        "rerank": {"type": "boolean", "default": True},
+        "explain": {"type": "boolean", "default": False},
+    }
+)
+
+
+@router.post(
+    "/v1/search",
+    summary="Search with words, a picture, an item, or several of these together",
+    response_model=SearchReply,
+    response_model_exclude_unset=True,
+    responses=problems(400, 403, 404, 409, 413, 415, 422, 503),
+    openapi_extra=request_body("SearchRequest", FORM_SCHEMA),
+)
+def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_request)]) -> Document:
+    """Give the best hits, best first. The reply is the one `crosslight search --json` prints."""
+    query = to_query(wanted)
+    result = engine.search(query, k=wanted.k, rerank=wanted.rerank, explain=wanted.explain)
+    return result_document(query, result)
+
+
+def to_query(wanted: SearchRequest) -> Query:
+    """Make the engine's query: one part for each thing given, all of the same weight."""
+    parts = []
+    if wanted.text is not None:
+        parts.append(Part(text=wanted.text))
+    if wanted.image is not None:
+        parts.append(Part(picture=wanted.image))
+    if wanted.like is not None:
+        parts.append(Part(item=wanted.like))
+    return Query(parts=tuple(parts), kind=wanted.kind)
