@@ -19,6 +19,7 @@ from engine.errors import (
     GalleryMismatch,
     ItemNotFound,
     ModelUnavailable,
+    StorageFailed,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,6 +31,7 @@ ENGINE_PROBLEMS: tuple[tuple[type[EngineError], int, str, str], ...] = (
     (ItemNotFound, 404, "item-not-found", "No such item"),
     (GalleryBusy, 409, "gallery-busy", "Another process is writing to the gallery"),
     (GalleryMismatch, 409, "gallery-mismatch", "The gallery was made by another model or a newer version"),
+    (StorageFailed, 507, "storage-failed", "The gallery could not be written"),
     (ModelUnavailable, 503, "model-unavailable", "The model is not on this machine"),
 )
 INVALID = ("invalid-request", "The request does not fit the description of this route")

@@ -1,0 +1,131 @@
+// The "Why?" dialog: the picture, where each word of the query looked, and what the score is made of.
+
+import { imageUrl, nameOf } from "/page/client.js";
+import { ratioOf } from "/page/grid.js";
+import { combine, draw } from "/page/heatmap.js";
+
+const find = (id) => document.getElementById(id);
+const dialog = find("why");
+const canvas = find("heat");
+const opacity = find("opacity");
+
+const NAMES = { visual: "What is seen", caption: "What the caption says" };
+
+let shown = null; // the hit in the dialog
+let chips = [];
+
+function number(value) {
+  return value === null ? "none" : value.toFixed(3);
+}
+
+function row(name, value, largest, total = false) {
+  const term = document.createElement("dt");
+  term.textContent = name;
+  const detail = document.createElement("dd");
+  detail.textContent = number(value);
+  const bar = document.createElement("i");
+  bar.style.setProperty("--share", largest ? Math.min(1, Math.abs(value ?? 0) / largest) : 0);
+  bar.classList.toggle("less", value < 0);
+  detail.prepend(bar);
+  for (const node of [term, detail]) node.classList.toggle("total", total);
+  return [term, detail];
+}
+
+function showScore(hit, explanation) {
+  const parts = Object.entries(explanation?.contributions ?? hit.signals);
+  const largest = Math.max(...parts.map(([, value]) => Math.abs(value ?? 0)), Math.abs(hit.score ?? 0));
+  const rows = parts.flatMap(([name, value]) => row(NAMES[name] ?? name.replaceAll("_", " "), value, largest));
+  find("parts").replaceChildren(...rows, ...row("Score", hit.score, largest, true));
+  const chance = hit.probability === null ? "" : ` It matches with a probability of ${Math.round(hit.probability * 100)} %.`;
+  const before = explanation ? ` At the first look it was number ${explanation.recall_rank}.` : "";
+  find("why-rank").textContent = `Number ${hit.rank} of the hits.${before}${chance}`;
+}
+
+function look(chip, label, grid) {
+  for (const other of chips) other.setAttribute("aria-pressed", String(other === chip));
+  draw(canvas, grid, ratioOf(shown));
+  canvas.setAttribute("aria-label", `Heat map: where ${label} looked`);
+  canvas.hidden = false;
+}
+
+function makeChip(label, spoken, grid, weight) {
+  const chip = document.createElement("button");
+  chip.type = "button";
+  chip.className = "word";
+  chip.append(label);
+  if (weight !== null) {
+    chip.style.setProperty("--weight", weight);
+    chip.title = `${Math.round(weight * 100)} % of the match`;
+  }
+  const show = () => look(chip, spoken, grid);
+  for (const event of ["pointerenter", "focus", "click"]) chip.addEventListener(event, show);
+  return chip;
+}
+
+function showWords(words) {
+  find("why-words").hidden = !words.length;
+  chips = [];
+  if (!words.length) return;
+  const heaviest = Math.max(...words.map((word) => word.weight)) || 1;
+  const all = makeChip("All words", "all words together", combine(words), null);
+  chips = [all, ...words.map((word) => makeChip(word.word, `“${word.word}”`, word.grid, word.weight))];
+  words.forEach((word, place) => chips[place + 1].style.setProperty("--bar", word.weight / heaviest));
+  find("words").replaceChildren(...chips);
+  look(all, "all words together", combine(words));
+}
+
+function showPicture(hit) {
+  const isImage = hit.kind === "image";
+  const picture = find("why-picture");
+  find("why-frame").hidden = !isImage;
+  find("why-open").hidden = !isImage;
+  find("why-text").hidden = isImage;
+  find("why-caption").textContent = isImage ? nameOf(hit) : hit.uri;
+  canvas.hidden = true;
+  if (isImage) {
+    find("why-frame").style.setProperty("--ratio", ratioOf(hit));
+    picture.alt = nameOf(hit);
+    picture.src = imageUrl(hit.id);
+    find("why-open").href = imageUrl(hit.id);
+  } else {
+    picture.removeAttribute("src");
+    find("why-text").textContent = hit.text ?? "";
+  }
+}
+
+// `explain` gives the explanation of a hit, or null when the search has none to give.
+export async function openWhy(hit, explain) {
+  shown = hit;
+  showPicture(hit);
+  showWords([]);
+  showScore(hit, null);
+  find("why-message").textContent = "Looking closer…";
+  dialog.showModal();
+  let message = "";
+  try {
+    const explanation = await explain();
+    if (shown !== hit) return;
+    showScore(hit, explanation);
+    showWords(hit.kind === "image" ? (explanation?.words ?? []) : []);
+  } catch (error) {
+    message = error.message;
+  }
+  if (shown === hit) find("why-message").textContent = message;
+}
+
+opacity.addEventListener("input", () => canvas.style.setProperty("opacity", opacity.value / 100));
+canvas.style.setProperty("opacity", opacity.value / 100);
+find("why-close").addEventListener("click", () => dialog.close());
+// A click on the backdrop lands on the dialog itself, one inside it on something it holds.
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+dialog.addEventListener("close", () => {
+  shown = null;
+});
+
+export function onLike(like) {
+  find("why-like").addEventListener("click", () => {
+    const hit = shown;
+    dialog.close();
+    like(hit);
+  });
+}
