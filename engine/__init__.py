@@ -16,6 +16,7 @@ from engine.errors import (
     GalleryMismatch,
     ItemNotFound,
     ModelUnavailable,
+    StorageFailed,
 )
 from engine.types import Explanation, Hit, Item, Part, Query, Report, Result, WordMap
 
@@ -39,6 +40,7 @@ __all__ = [
     "Report",
     "Result",
     "SearchEngine",
+    "StorageFailed",
     "WordMap",
 ]
 

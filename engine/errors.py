@@ -1,12 +1,13 @@
 """Every exception the engine raises on purpose.
 
-    EngineError
-    ├── BadInput            the caller's value is wrong; the message gives value, limit and next step
-    │   └── BadPicture      a picture cannot be decoded or is over a limit
-    ├── ItemNotFound        no item has that id or uri
-    ├── ModelUnavailable    an unknown model key, missing weights or a missing package
-    ├── GalleryMismatch     the gallery was made by another model or a newer version
-    └── GalleryBusy         another process is writing to the gallery
+EngineError
+├── BadInput            the caller's value is wrong; the message gives value, limit and next step
+│   └── BadPicture      a picture cannot be decoded or is over a limit
+├── ItemNotFound        no item has that id or uri
+├── ModelUnavailable    an unknown model key, missing weights or a missing package
+├── GalleryMismatch     the gallery was made by another model or a newer version
+├── GalleryBusy         another process is writing to the gallery
+└── StorageFailed       the disk is full, read-only or failing; what was committed before is intact
 """
 
 
@@ -36,3 +37,7 @@ class GalleryMismatch(EngineError):
 
 class GalleryBusy(EngineError):
     """Another process holds the gallery's writer lock."""
+
+
+class StorageFailed(EngineError):
+    """The gallery could not be written: a full, read-only or failing disk."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -22,7 +22,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 PictureSource: TypeAlias = "Path | bytes | Picture"
 
 
-class Signal(str, Enum):
+class Signal(StrEnum):
     """One scored view of an item. Each signal has an index of its own."""
 
     VISUAL = "visual"  # the picture, in the joint space
@@ -60,6 +60,15 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def row(self, place: int) -> Encoded:
+        """Return what was made of one input, as n = 1."""
+        one = slice(place, place + 1)
+        return Encoded(
+            self.vectors[one],
+            None if self.tokens is None else self.tokens[one],
+            None if self.lengths is None else self.lengths[one],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The hits of one search, best first, with the seconds each stage took."""
+    """The hits of one search, best first, with the milliseconds each stage took."""
 
     hits: tuple[Hit, ...]
     timings: Mapping[str, float]

@@ -1,0 +1,161 @@
+"""A gallery on disk: one directory, which file lies where, and who may write.
+
+gallery.db      SQLite, the truth
+generations/    index and token files derived from it, one directory a revision
+uploads/        pictures that were handed over as bytes, by their SHA-256
+thumbs/         a cache of thumbnails
+writer.lock     held by the one process that writes; writer.json tells who it is
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from engine.errors import BadInput, GalleryBusy, StorageFailed
+from engine.pictures import Picture, uri_path
+
+UPLOAD_SCHEME = "upload:"
+THUMBNAIL_SIZES = (16, 1024)
+
+
+class Gallery:
+    """Paths of a gallery's directory, its writer lock and its picture files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "gallery.db"
+        self.generations = path / "generations"
+        self._lock = FileLock(path / "writer.lock", timeout=0)
+
+    @classmethod
+    def at(cls, path: Path, *, create: bool) -> Gallery:
+        """Find the gallery at `path`, or make its directory."""
+        gallery = cls(path)
+        if gallery.database.is_file():
+            return gallery
+        if not create:
+            raise BadInput(
+                f"there is no gallery at {path}; make one with: crosslight index SOURCE --gallery {path}"
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise BadInput(f"{path} is not a gallery and not empty; choose a new or an empty directory")
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return gallery
+
+    def start_writing(self) -> None:
+        """Become the writer, or raise `GalleryBusy` with the name of the one who is."""
+        if self._lock.is_locked:
+            return
+        with disk_errors(self.path):
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise GalleryBusy(
+                    f"{self.path} is being written by {self.holder() or 'another process'}; "
+                    "wait for it to end, or stop it"
+                ) from None
+            self._write_holder()
+
+    def stop_writing(self) -> None:
+        """Let another process write."""
+        if self._lock.is_locked:
+            (self.path / "writer.json").unlink(missing_ok=True)
+            self._lock.release()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this object holds the writer lock."""
+        return self._lock.is_locked
+
+    def holder(self) -> str | None:
+        """Describe the writer as its own note does, if there is one."""
+        try:
+            note = json.loads((self.path / "writer.json").read_text("utf-8"))
+            return f"process {note['pid']} on {note['host']} since {note['since']} ({note['command']})"
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _write_holder(self) -> None:
+        note = {
+            "pid": os.getpid(),
+            "host": platform.node(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": " ".join(sys.argv)[:200],
+        }
+        (self.path / "writer.json").write_text(json.dumps(note), "utf-8")
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes on disk of each part of the gallery."""
+        sizes = {"database": sum(p.stat().st_size for p in self.path.glob("gallery.db*"))}
+        for name in ("generations", "uploads", "thumbs"):
+            sizes[name] = sum(p.stat().st_size for p in (self.path / name).rglob("*") if p.is_file())
+        return sizes
+
+    def keep_upload(self, data: bytes, picture: Picture) -> str:
+        """Keep a picture's bytes under their digest; return the URI that names them."""
+        name = f"{picture.digest}.{picture.format.lower()}"
+        with disk_errors(self.path):
+            write_whole(self.path / "uploads" / name, data)
+        return UPLOAD_SCHEME + quote(name)
+
+    def picture_path(self, picture_uri: str | None) -> Path | None:
+        """Return where the picture lies that `picture_uri` names."""
+        if picture_uri is None:
+            return None
+        if picture_uri.startswith(UPLOAD_SCHEME):
+            return self.path / "uploads" / picture_uri.removeprefix(UPLOAD_SCHEME)
+        return uri_path(picture_uri)
+
+    def thumbnail(self, digest: str, size: int, load: Callable[[], Picture]) -> bytes:
+        """Return a WebP whose longer side is at most `size` pixels; `load` is called if it is not cached."""
+        low, high = THUMBNAIL_SIZES
+        if not low <= size <= high:
+            raise BadInput(f"a thumbnail of {size} pixels is out of range; ask for {low} to {high}")
+        path = self.path / "thumbs" / f"{digest}-{size}.webp"
+        if path.is_file():
+            return path.read_bytes()
+        small = load().image.copy()
+        small.thumbnail((size, size))
+        out = BytesIO()
+        small.save(out, "WEBP", quality=82)
+        with suppress(OSError):  # a gallery on a full or read-only disk still shows its thumbnails
+            write_whole(path, out.getvalue())
+        return out.getvalue()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a failing write into an error a person can act on."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(
+            f"cannot write under {path}: {error.strerror or error}; free some space or check the rights, "
+            "then try again (what was committed before is intact)"
+        ) from error

@@ -1,0 +1,181 @@
+"""A generation: the index and the tokens of every signal, at one revision of the store.
+
+It is derived. It takes everything it holds from the store, by revision, so one path serves a new
+gallery, the writer's own additions, another process's, and a rebuild after files were lost. On disk
+a generation is a directory named by its revision:
+
+    header.json          gallery, revision, schema, index kind, and the size of each file; written last
+    SIGNAL.ids.npy       (n,) int64, the item of each row
+    SIGNAL.index         the vectors, as the index kind writes them
+    SIGNAL.tokens.npy    (n, T, D) int8, memory-mapped; with SIGNAL.lengths.npy, (n,) int16
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.index import Index, make_index
+from engine.store import Store
+from engine.tokens import TokenStore
+from engine.types import Encoded, Ids, Signal
+
+SCHEMA = 1
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class View:
+    """What one signal has: an index, and tokens where the model makes them."""
+
+    index: Index
+    tokens: TokenStore | None = None
+    newest: int = 0  # the highest id it has held; ids above it need no removal before they are added
+
+
+@dataclass
+class Generation:
+    """Index and tokens by signal; `revision` says how much of the store they hold."""
+
+    kind: str
+    revision: int = 0
+    views: dict[Signal, View] = field(default_factory=dict)
+    unsaved: int = 0
+
+    def catch_up(self, store: Store) -> None:
+        """Take in everything that was committed after this generation's revision."""
+        with store.changes(self.revision) as changes:
+            for view in self.views.values():
+                _remove(view, changes.removed)
+            for ids, signal, encoded in changes.embeddings:
+                self._put(signal, ids, encoded)
+                self.unsaved += len(ids)
+            self.unsaved += len(changes.removed)
+            self.revision = changes.revision
+
+    def __len__(self) -> int:
+        return sum(self.held().values())
+
+    def held(self) -> dict[Signal, int]:
+        """Count the items of each signal."""
+        return {signal: len(view.index) for signal, view in self.views.items()}
+
+    def _put(self, signal: Signal, ids: Ids, encoded: Encoded) -> None:
+        if signal not in self.views:
+            self.views[signal] = View(make_index(self.kind, encoded.vectors.shape[1]))
+        view = self.views[signal]
+        _remove(view, ids[ids <= view.newest])
+        view.index.add(ids, encoded.vectors)
+        if encoded.tokens is not None and encoded.lengths is not None:
+            view.tokens = view.tokens or TokenStore()
+            view.tokens.put(ids, encoded.tokens, encoded.lengths)
+        view.newest = max(view.newest, int(ids.max()))
+
+    def save(self, directory: Path, gallery: str) -> None:
+        """Write this generation below `directory`, whole or not at all, and drop the older ones."""
+        target = directory / str(self.revision)
+        if not target.exists():
+            aside = directory / f".{self.revision}.{os.getpid()}"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            try:
+                self._write(aside, gallery)
+                aside.rename(target)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        self.unsaved = 0
+        for other in directory.iterdir():
+            if other != target:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _write(self, directory: Path, gallery: str) -> None:
+        for signal, view in self.views.items():
+            if len(view.index):
+                _save_view(view, directory / signal.value)
+        for file in directory.iterdir():
+            _sync(file)
+        header = {
+            "schema": SCHEMA,
+            "gallery": gallery,
+            "revision": self.revision,
+            "index": self.kind,
+            "signals": {s.value: {"dim": v.index.dim} for s, v in self.views.items() if len(v.index)},
+            "files": {file.name: file.stat().st_size for file in sorted(directory.iterdir())},
+        }
+        path = directory / "header.json"
+        path.write_text(json.dumps(header, indent=1), "utf-8")
+        _sync(path)
+        _sync(directory)
+
+
+def latest(directory: Path, gallery: str, kind: str, revision: int) -> Generation:
+    """Load the newest generation that is whole, of this gallery, and no newer than the store.
+
+    Where there is none, return an empty one: catching up then rebuilds it from the store.
+    """
+    numbers = [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()]
+    for number in sorted(numbers, reverse=True):
+        header = _header(directory / str(number))
+        if not header or header["gallery"] != gallery or header["index"] != kind or number > revision:
+            logger.warning("generation %s is cut, foreign or from the future; it is made again", number)
+            continue
+        return _load(directory / str(number), header)
+    return Generation(kind)
+
+
+def _header(directory: Path) -> dict[str, Any] | None:
+    try:
+        header: dict[str, Any] = json.loads((directory / "header.json").read_text("utf-8"))
+        sizes = {name: (directory / name).stat().st_size for name in header["files"]}
+        return header if header["schema"] == SCHEMA and sizes == header["files"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _load(directory: Path, header: dict[str, Any]) -> Generation:
+    generation = Generation(header["index"], header["revision"])
+    for name, described in header["signals"].items():
+        stem = directory / name
+        ids: Ids = np.load(_with(stem, "ids.npy"))
+        view = View(make_index(generation.kind, described["dim"]), newest=int(ids.max()))
+        view.index.load(_with(stem, "index"), ids)
+        if _with(stem, "tokens.npy").exists():
+            view.tokens = TokenStore()
+            view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
+        generation.views[Signal(name)] = view
+    return generation
+
+
+def _save_view(view: View, stem: Path) -> None:
+    ids, _ = view.index.contents()
+    with _with(stem, "ids.npy").open("wb") as file:
+        np.save(file, ids)
+    view.index.save(_with(stem, "index"))
+    if view.tokens is not None:
+        view.tokens.save(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
+
+
+def _remove(view: View, ids: Ids) -> None:
+    if len(ids):
+        view.index.remove(ids)
+        if view.tokens is not None:
+            view.tokens.remove(ids)
+
+
+def _with(stem: Path, suffix: str) -> Path:
+    return stem.with_name(f"{stem.name}.{suffix}")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,88 @@
+"""FAISS flat index: exact search by matrix product, on the GPU when there is one.
+
+GPU indexes have no `remove_ids` and ignore `IDSelector` without a word (faiss issues 584, 3114,
+3924), so removal is a tombstone on the row, over-fetching past the tombstones, and a rebuild once
+there are many. The CPU takes the same path: one way to be right.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from engine.index import unit
+from engine.types import Floats, Ids
+
+MAX_TOMBSTONES = 1000
+GPU_MAX_K = 2048  # what FAISS's GPU k-selection can return
+
+
+class FlatIndex:
+    """Rows of a FAISS `IndexFlatIP`, with the id and the state of each row beside it."""
+
+    kind = "flat"
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self._on_gpu = faiss.get_num_gpus() > 0
+        self._ids: Ids = np.empty(0, dtype=np.int64)
+        self._live = np.empty(0, dtype=bool)
+        self._index = self._placed(faiss.IndexFlatIP(dim))
+
+    def __len__(self) -> int:
+        return int(self._live.sum())
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        vectors = unit(vectors, self.dim)
+        self.remove(ids)
+        self._index.add(vectors)
+        self._ids = np.concatenate([self._ids, ids])
+        self._live = np.concatenate([self._live, np.ones(len(ids), dtype=bool)])
+
+    def remove(self, ids: Ids) -> None:
+        self._live &= ~np.isin(self._ids, ids)
+        if len(self._ids) - len(self) > max(MAX_TOMBSTONES, len(self) // 10):
+            self._rebuild(*self.contents())
+
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+        queries = unit(queries, self.dim)
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        ids = np.full((len(queries), k), -1, dtype=np.int64)
+        fetched = min(k + len(self._ids) - len(self), self._index.ntotal)
+        if self._on_gpu:
+            fetched = min(fetched, GPU_MAX_K)
+        if fetched == 0:
+            return scores, ids
+        found_scores, found_rows = self._index.search(queries, fetched)  # (q, fetched)
+        for place, (row_scores, rows) in enumerate(zip(found_scores, found_rows, strict=True)):
+            alive = self._live[rows]
+            kept = min(k, int(alive.sum()))
+            scores[place, :kept] = row_scores[alive][:kept]
+            ids[place, :kept] = self._ids[rows[alive]][:kept]
+        return scores, ids
+
+    def contents(self) -> tuple[Ids, Floats]:
+        vectors: Floats = self._index.reconstruct_n(0, self._index.ntotal)
+        return self._ids[self._live], vectors[self._live]
+
+    def save(self, path: Path) -> None:
+        compact = faiss.IndexFlatIP(self.dim)
+        compact.add(self.contents()[1])
+        faiss.write_index(compact, str(path))
+
+    def load(self, path: Path, ids: Ids) -> None:
+        self._index = self._placed(faiss.read_index(str(path)))
+        self._ids, self._live = ids, np.ones(len(ids), dtype=bool)
+
+    def _rebuild(self, ids: Ids, vectors: Floats) -> None:
+        self._index = self._placed(faiss.IndexFlatIP(self.dim))
+        self._index.add(vectors)
+        self._ids, self._live = ids, np.ones(len(ids), dtype=bool)
+
+    def _placed(self, index: Any) -> Any:
+        if not self._on_gpu:
+            return index
+        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)

@@ -1,0 +1,147 @@
+"""One batch on its way in: read, compare with what is there, encode what is new, write.
+
+A bad item is named in the report with its reason and keeps the row it had; the rest goes on. The
+batch is one transaction of the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.encoders import Encoder
+from engine.errors import BadInput
+from engine.gallery import Gallery
+from engine.pictures import Picture, file_uri, load_picture, uri_path
+from engine.store import Record, Store
+from engine.types import Encoded, Item, Report, Scalar, Signal
+
+MAX_TEXT = 1_000_000  # characters of one item's words
+MAX_URI = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An item that was read: its record, and the decoded picture if it is one."""
+
+    record: Record
+    picture: Picture | None
+
+
+def add_batch(items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder) -> Report:
+    """Add a batch; of several items with one uri the last one counts."""
+    report = Report()
+    prepared: dict[str, Prepared] = {}
+    for given in items:
+        try:
+            item = _as_item(given)
+            prepared[item.uri] = _prepare(item, gallery)
+        except BadInput as error:
+            report.failed[_name(given)] = str(error)
+    known = store.known(list(prepared))
+    changed: list[Prepared] = []
+    for uri, new in prepared.items():
+        old = known.get(uri)
+        _count(report, old, new.record)
+        if old != new.record:
+            changed.append(new)
+    if changed:
+        store.put(
+            _encoded([(p, _keeps_vectors(known.get(p.record.uri), p.record)) for p in changed], encoder)
+        )
+    return report
+
+
+def _count(report: Report, old: Record | None, new: Record) -> None:
+    if old is None:
+        report.added += 1
+    elif old == replace(new, size=old.size, mtime_ns=old.mtime_ns):
+        report.unchanged += 1  # a reader would see no difference; a new date on the file is none
+    else:
+        report.updated += 1
+
+
+def _as_item(given: Item | Path | str) -> Item:
+    if isinstance(given, Item):
+        return given
+    return Item(uri=file_uri(Path(given)), picture=Path(given))
+
+
+def _name(given: Item | Path | str) -> str:
+    return given.uri if isinstance(given, Item) else file_uri(Path(given))
+
+
+def _prepare(item: Item, gallery: Gallery) -> Prepared:
+    _check(item)
+    if item.kind == "text":
+        assert item.text is not None
+        digest = hashlib.sha256(item.text.encode()).hexdigest()
+        record = Record(item.uri, "text", item.text, None, digest, None, None, dict(item.metadata), None)
+        return Prepared(record, None)
+    source = item.picture or uri_path(item.uri)
+    if source is None:
+        raise BadInput("a picture item needs its picture: a path, bytes, or a uri that is a file: URI")
+    picture = source if isinstance(source, Picture) else load_picture(source)
+    picture_uri: str | None = item.uri if uri_path(item.uri) else None
+    if isinstance(source, Path):
+        picture_uri = file_uri(source)
+    elif isinstance(source, bytes):
+        picture_uri = gallery.keep_upload(source, picture)
+    metadata: dict[str, Scalar] = {
+        **item.metadata,
+        "width": picture.width,
+        "height": picture.height,
+        "format": picture.format,
+    }
+    record = Record(
+        uri=item.uri,
+        kind="image",
+        text=item.text,
+        picture=picture_uri,
+        digest=picture.digest,
+        size=picture.size,
+        mtime_ns=picture.mtime_ns,
+        metadata=metadata,
+        embeddings=None,
+    )
+    return Prepared(record, picture)
+
+
+def _check(item: Item) -> None:
+    if not item.uri or len(item.uri) > MAX_URI:
+        raise BadInput(f"a uri has 1 to {MAX_URI} characters, this one has {len(item.uri)}")
+    if item.kind == "text" and not (item.text and item.text.strip()):
+        raise BadInput("a text item needs text")
+    if item.text is not None and len(item.text) > MAX_TEXT:
+        raise BadInput(f"the text has {len(item.text):,} characters, the limit is {MAX_TEXT:,}; split it")
+    for words in (item.uri, item.text or "", *(v for v in item.metadata.values() if isinstance(v, str))):
+        if "\x00" in words or any(0xD800 <= ord(c) <= 0xDFFF for c in words):
+            raise BadInput(f"{words[:60]!r} is not valid Unicode text; for a file name use a file: URI")
+    for key, value in item.metadata.items():
+        if not isinstance(value, str | int | float | bool | None):
+            raise BadInput(
+                f"metadata {key!r} is a {type(value).__name__}; only text, numbers, true/false fit"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"metadata {key!r} is {value}; only finite numbers fit")
+
+
+def _keeps_vectors(old: Record | None, new: Record) -> bool:
+    return old is not None and (old.kind, old.digest) == (new.kind, new.digest)
+
+
+def _encoded(prepared: Sequence[tuple[Prepared, bool]], encoder: Encoder) -> list[Record]:
+    """Give each record its vectors, in the order given; True beside one means it keeps those it has."""
+    pictures = [p for p, keeps in prepared if not keeps and p.picture is not None]
+    texts = [p for p, keeps in prepared if not keeps and p.picture is None]
+    rows: dict[str, dict[Signal, Encoded]] = {}
+    if pictures:
+        encoded = encoder.encode_image([p.picture.image for p in pictures if p.picture is not None])
+        rows.update({p.record.uri: {Signal.VISUAL: encoded.row(n)} for n, p in enumerate(pictures)})
+    if texts:
+        encoded = encoder.encode_text([p.record.text or "" for p in texts])
+        rows.update({p.record.uri: {Signal.CAPTION: encoded.row(n)} for n, p in enumerate(texts)})
+    return [replace(p.record, embeddings=rows.get(p.record.uri)) for p, _ in prepared]

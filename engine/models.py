@@ -1,0 +1,154 @@
+"""The table of models: how each key is described, found, fetched and loaded.
+
+mini                                        the embedded default
+open_clip:ViT-B-32/laion2b_s34b_b79k        an open_clip model by its pretrained tag
+open_clip:ViT-B-32@/path/to/checkpoint      an open_clip model from a file
+color                                       a stand-in without weights
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.encoders import Encoder
+from engine.errors import ModelUnavailable
+from engine.rerank import Reranker
+
+DEFAULT = "mini"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An encoder and, where the model has one, the reranker that reads its tokens."""
+
+    encoder: Encoder
+    reranker: Reranker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One row of the table. `load` takes what follows the colon of the key (or "") and a device."""
+
+    description: str
+    license: str
+    load: Callable[[str, str], Model]
+    pull: Callable[[str, Callable[[str], None]], Path] | None = None
+    is_available: Callable[[], bool] | None = None
+    pattern: str = ""  # what follows the family's name in a key
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `list_models` tells of a key; `available` is None where only trying would tell."""
+
+    key: str
+    description: str
+    license: str
+    available: bool | None
+
+
+def list_models() -> list[ModelInfo]:
+    """Describe every key, or pattern of keys, that can be loaded."""
+    return [
+        ModelInfo(
+            name + family.pattern,
+            family.description,
+            family.license,
+            family.is_available() if family.is_available else (None if family.pattern else True),
+        )
+        for name, family in FAMILIES.items()
+    ]
+
+
+def load_model(key: str, device: str | None = None) -> Model:
+    """Load a model by its key onto a device (default: a GPU if there is one).
+
+    Raises `ModelUnavailable` for an unknown key, or weights that are not on this machine.
+    """
+    family, reference = _family(key)
+    return family.load(reference, device or _default_device())
+
+
+def pull_model(key: str, progress: Callable[[str], None]) -> Path:
+    """Fetch a model's weights to this machine; `progress` is told each step."""
+    family, reference = _family(key)
+    if family.pull is None:
+        raise ModelUnavailable(f"{key} needs no weights; nothing to pull")
+    return family.pull(reference, progress)
+
+
+def check_key(key: str) -> None:
+    """Raise `ModelUnavailable` for a key that is not in the table."""
+    _family(key)
+
+
+def _family(key: str) -> tuple[Family, str]:
+    name, colon, reference = key.partition(":")
+    family = FAMILIES.get(name)
+    if family is None or bool(colon and reference) != bool(family.pattern):
+        known = ", ".join(name + family.pattern for name, family in FAMILIES.items())
+        raise ModelUnavailable(f"no model {key!r}; there are {known}")
+    return family, reference
+
+
+def _default_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _load_mini(_reference: str, device: str) -> Model:
+    from engine.encoders.mini import load_mini
+
+    return Model(*load_mini(device))
+
+
+def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:
+    from engine.encoders.weights import pull_mini
+
+    return pull_mini(progress=progress)
+
+
+def _mini_is_available() -> bool:
+    from engine.encoders.weights import mini_is_pulled
+
+    return mini_is_pulled()
+
+
+def _load_clip(reference: str, device: str) -> Model:
+    from engine.encoders.clip import ClipEncoder
+
+    return Model(ClipEncoder(reference, device))
+
+
+def _pull_clip(reference: str, progress: Callable[[str], None]) -> Path:
+    from engine.encoders.clip import fetch
+
+    return fetch(reference, progress)
+
+
+def _load_color(_reference: str, _device: str) -> Model:
+    from engine.encoders.color import ColorEncoder
+
+    return Model(ColorEncoder())
+
+
+FAMILIES = {
+    "mini": Family(
+        "EfficientNet-Lite2 and MiniLM under heads and a fusion reranker of our own; runs anywhere",
+        "Apache-2.0 towers; heads for research use (see the model card)",
+        _load_mini,
+        _pull_mini,
+        _mini_is_available,
+    ),
+    "open_clip": Family(
+        "any open_clip model, by pretrained tag or from a checkpoint",
+        "the model's own",
+        _load_clip,
+        _pull_clip,
+        pattern=":NAME/TAG or :NAME@CHECKPOINT",
+    ),
+    "color": Family("a stand-in that sees only color, for tests", "Apache-2.0", _load_color),
+}

@@ -1,0 +1,135 @@
+"""Decode a picture file into an upright RGB picture, or say why it cannot be done.
+
+Only raster formats that Pillow decodes by itself are opened: no PostScript, no SVG, nothing that
+starts another program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from engine.errors import BadPicture
+
+# Pillow's own limit against decompression bombs; it warns above it and refuses twice of it.
+MAX_PIXELS = 89_478_485
+MAX_BYTES = 256 * 1024 * 1024
+Image.init()  # registers Pillow's formats; AVIF is missing from some builds
+FORMATS = [
+    name for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF") if name in Image.OPEN
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An upright RGB picture, with the SHA-256 of the bytes it came from.
+
+    `size` and `mtime_ns` are those of the file; they are `None` for a picture out of memory.
+    """
+
+    image: Image.Image
+    digest: str
+    width: int
+    height: int
+    format: str
+    size: int | None = None
+    mtime_ns: int | None = None
+
+
+def file_uri(path: Path) -> str:
+    """Return the file: URI of a path; bytes that are not UTF-8 are percent-encoded."""
+    return Path(path).resolve().as_uri()
+
+
+def uri_path(uri: str) -> Path | None:
+    """Return the path a file: URI names, or `None` for any other URI."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        return None
+    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
+
+
+def load_picture(source: Path | bytes) -> Picture:
+    """Decode a file or its bytes: first frame, EXIF rotation applied, transparency on white.
+
+    Raises `BadPicture` when it is empty, cut off, not a picture, or over a limit.
+    """
+    if isinstance(source, bytes):
+        return _decode(source, None)
+    try:
+        status = source.stat()
+        _check_bytes(status.st_size)
+        data = source.read_bytes()
+    except OSError as error:
+        raise BadPicture(f"cannot be read: {error.strerror or error}") from error
+    return _decode(data, status)
+
+
+def _decode(data: bytes, status: os.stat_result | None) -> Picture:
+    _check_bytes(len(data))
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as opened:
+            _check_pixels(*opened.size)
+            image_format = opened.format or "unknown"
+            image = _upright_rgb(opened)
+    except UnidentifiedImageError as error:
+        raise BadPicture(f"not a picture in a format that is read ({', '.join(FORMATS)})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadPicture(f"over the limit of {MAX_PIXELS:,} pixels; make it smaller first") from error
+    except MemoryError as error:
+        raise BadPicture("too large for the memory of this machine; make it smaller first") from error
+    except BadPicture:
+        raise
+    # Pillow's decoders raise many types on hostile bytes (OSError, SyntaxError, struct.error, ...).
+    except Exception as error:
+        raise BadPicture(f"cut off or damaged ({error})") from error
+    return Picture(
+        image=image,
+        digest=hashlib.sha256(data).hexdigest(),
+        width=image.width,
+        height=image.height,
+        format=image_format,
+        size=status.st_size if status else None,
+        mtime_ns=status.st_mtime_ns if status else None,
+    )
+
+
+def _check_bytes(size: int) -> None:
+    if size == 0:
+        raise BadPicture("the file is empty")
+    if size > MAX_BYTES:
+        raise BadPicture(f"the file has {size:,} bytes, the limit is {MAX_BYTES:,}; make it smaller first")
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BadPicture(
+            f"{width} x {height} is {width * height:,} pixels, the limit is {MAX_PIXELS:,}; "
+            "make it smaller first"
+        )
+
+
+def _upright_rgb(opened: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_eight_bits(image)
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        image = Image.new("RGB", layers.size, "white")
+        image.paste(layers, mask=layers.getchannel("A"))
+    # copy(): convert() returns the lazily opened file itself when it is RGB already
+    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale gray of more than 8 bits to 8; Pillow's own conversion clips it to white."""
+    values = np.asarray(image).astype(np.float64)
+    top = 1.0 if image.mode == "F" and values.max(initial=0) <= 1.0 else 65535.0
+    return Image.fromarray((values.clip(0, top) / top * 255).astype(np.uint8))

@@ -1,0 +1,291 @@
+"""SearchEngine: the one class over encoder, store, index, tokens and reranker.
+
+It coordinates; the work is in the modules it calls. It knows nothing of HTTP, of command lines, or
+of terminals. Any number of threads may use one engine, and any number of processes one gallery, of
+which one at a time writes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+
+from engine.encoders import Encoder
+from engine.errors import BadInput, GalleryMismatch, ItemNotFound
+from engine.gallery import Gallery, disk_errors
+from engine.generation import latest
+from engine.ingest import add_batch
+from engine.models import DEFAULT, Model, check_key, load_model
+from engine.pictures import load_picture
+from engine.query import as_query, check, compose, wanted_signal
+from engine.ranking import RERANK_DEPTH, Ranking, explained, order, recall
+from engine.store import State, Store
+from engine.types import Hit, Item, Query, Report, Result, Signal
+
+SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
+SAVE_SHARE = 10  # and more than one in so many of it
+
+
+class SearchEngine:
+    """A gallery opened for searching and adding."""
+
+    def __init__(
+        self, gallery: Gallery, store: Store, state: State, *, device: str | None, index: str, read_only: bool
+    ) -> None:
+        """Use `SearchEngine.open`."""
+        self.path = gallery.path
+        self.model = state.model
+        self._gallery = gallery
+        self._store = store
+        self._state = state
+        self._device = device
+        self._read_only = read_only
+        self._loaded: Model | None = None
+        self._model_lock = threading.Lock()
+        self._view_lock = threading.RLock()
+        self._generation = latest(gallery.generations, state.gallery, index, state.revision)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        model: str | None = None,
+        device: str | None = None,
+        index: str = "flat",
+        read_only: bool = False,
+        create: bool = True,
+    ) -> SearchEngine:
+        """Open the gallery at `path`, or make one there.
+
+        `model` is needed for a new gallery only (default `mini`); `index` is a key of
+        `engine.index.KINDS`. Raises `GalleryMismatch` when another model or a newer Crosslight made
+        the gallery, `BadInput` when there is none and `create` is false.
+        """
+        if model is not None:
+            check_key(model)
+        gallery = Gallery.at(Path(path), create=create and not read_only)
+        store = Store(gallery.database, read_only=read_only)
+        state = store.state()
+        if state is None:
+            gallery.start_writing()
+            store.create(model or DEFAULT)
+            state = store.state()
+            assert state is not None
+        if model not in (None, state.model):
+            raise GalleryMismatch(
+                f"{path} was made by the model {state.model}, not {model}; open it without naming a model, "
+                "or index into a new gallery"
+            )
+        return cls(gallery, store, state, device=device, index=index, read_only=read_only)
+
+    def __enter__(self) -> SearchEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Save what was derived, if this engine has written, and let go of the gallery."""
+        with self._view_lock:
+            try:
+                self._save_if(self._generation.unsaved > 0)
+            finally:
+                self._gallery.stop_writing()
+                self._store.close()
+
+    def __len__(self) -> int:
+        return sum(self._store.counts().values())
+
+    def load(self) -> Model:
+        """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""
+        with self._model_lock:
+            if self._loaded is None:
+                model = load_model(self.model, self._device)
+                self._check_stamp(model.encoder)
+                self._loaded = model
+            return self._loaded
+
+    def add(self, items: Iterable[Item | Path | str], *, batch_size: int = 32) -> Report:
+        """Add items (a path is a picture file), committing batch by batch, and report on each.
+
+        A bad item is reported and the rest goes on. Raises `GalleryBusy` when another process is
+        writing, `StorageFailed` when the disk is full; batches committed before stay.
+        """
+        self._start_writing()
+        encoder = self.load().encoder
+        if self._check_stamp(encoder) is None:
+            self._store.set_stamp(encoder.stamp)
+        report = Report()
+        remaining = iter(items)
+        while batch := list(islice(remaining, batch_size)):
+            with self._model_lock:
+                report.merge(add_batch(batch, self._store, self._gallery, encoder))
+        self._refresh()
+        self._save_if(self._generation.unsaved > max(SAVE_AT_LEAST, len(self._generation) // SAVE_SHARE))
+        return report
+
+    def remove(self, uris: Iterable[str]) -> int:
+        """Remove items by uri, all or none; `ItemNotFound` names the first that is not there."""
+        self._start_writing()
+        removed = self._store.remove(list(dict.fromkeys(uris)))
+        self._refresh()
+        return removed
+
+    def get(self, item_id: int) -> Item:
+        """Return an item by its id."""
+        found = self._items([item_id])
+        if item_id not in found:
+            raise ItemNotFound(f"no item has the id {item_id}")
+        return found[item_id]
+
+    def find(self, uri: str) -> Item:
+        """Return an item by its uri."""
+        item_id = self._store.find(uri)
+        if item_id is None:
+            raise ItemNotFound(f"no item has the uri {uri}")
+        return self.get(item_id)
+
+    def fingerprints(self, uris: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return (size in bytes, mtime in ns) of the files that items were made from, by uri."""
+        known = self._store.known(uris).items()
+        return {
+            uri: (record.size, record.mtime_ns)
+            for uri, record in known
+            if record.size is not None and record.mtime_ns is not None
+        }
+
+    def open_picture(self, item_id: int) -> bytes:
+        """Return the bytes of an item's picture file."""
+        path = self._picture_path(item_id)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ItemNotFound(
+                f"the picture of item {item_id} is gone from {path}: {error.strerror}"
+            ) from error
+
+    def thumbnail(self, item_id: int, size: int = 320) -> bytes:
+        """Return an item's picture as WebP, its longer side at most `size` pixels."""
+        self._picture_path(item_id)
+        digest = self._store.digest(item_id)
+        return self._gallery.thumbnail(digest, size, lambda: load_picture(self.open_picture(item_id)))
+
+    def _picture_path(self, item_id: int) -> Path:
+        item = self.get(item_id)
+        if not isinstance(item.picture, Path):
+            raise ItemNotFound(f"item {item_id} ({item.uri}) has no picture file")
+        return item.picture
+
+    def info(self) -> dict[str, object]:
+        """Tell what the gallery holds and what it takes on disk (bytes)."""
+        self._refresh()
+        state, counts = self._store.state(), self._store.counts()
+        return {
+            "gallery": str(self.path),
+            "model": self.model,
+            "stamp": state.stamp if state else None,
+            "items": sum(counts.values()),
+            "pictures": counts.get("image", 0),
+            "texts": counts.get("text", 0),
+            "index": self._generation.kind,
+            "revision": self._generation.revision,
+            "bytes": self._gallery.sizes(),
+            "writer": self._gallery.holder(),
+        }
+
+    def search(
+        self, query: str | Query, *, k: int = 10, rerank: bool = True, explain: bool = False
+    ) -> Result:
+        """Find the `k` items nearest to a query: dense recall, then cross-attention reranking.
+
+        A string is a query of one text. Pictures are searched where the gallery has any, unless the
+        query says which kind it wants. Raises `BadInput` for a query that cannot be answered.
+        """
+        query = as_query(query)
+        check(query, k)
+        model = self.load()
+        clock = _Clock()
+        with self._model_lock:
+            composed = compose(query, model.encoder, self._store)
+        clock.lap("encode")
+        with self._view_lock:
+            self._refresh()
+            signal = wanted_signal(query, self._generation.held())
+            found = recall(self._generation.views.get(signal), signal, composed, max(k, RERANK_DEPTH))
+        clock.lap("recall")
+        with self._model_lock:
+            ranked = order(found, composed, model.reranker if rerank else None)
+        clock.lap("rerank")
+        hits = self._hits(ranked.first(k), signal, explain)
+        clock.lap("fetch")
+        if explain:
+            with self._model_lock:
+                hits = explained(hits, found, composed, model.reranker)
+            clock.lap("explain")
+        return Result(tuple(hits), clock.milliseconds(), ranked.reranked)
+
+    def _hits(self, ranked: Ranking, signal: Signal, explain: bool) -> list[Hit]:
+        items = self._items(ranked.ids.tolist())
+        hits: list[Hit] = []
+        for place, item_id in enumerate(ranked.ids.tolist()):
+            if item_id in items:  # another process may have removed it a moment ago
+                item, rank = items[item_id], len(hits) + 1
+                hits.append(ranked.hit(place, rank, item, signal=signal, explain=explain))
+        return hits
+
+    def _items(self, ids: Sequence[int]) -> dict[int, Item]:
+        found = self._store.items(ids)
+        return {
+            item_id: replace(item, picture=self._gallery.picture_path(picture))
+            for item_id, (item, picture) in found.items()
+        }
+
+    def _start_writing(self) -> None:
+        if self._read_only:
+            raise BadInput(f"{self.path} was opened read-only; open it without read_only to change it")
+        self._gallery.start_writing()
+
+    def _check_stamp(self, encoder: Encoder) -> str | None:
+        state = self._store.state()
+        stamp = state.stamp if state else None
+        if stamp not in (None, encoder.stamp):
+            raise GalleryMismatch(
+                f"{self.path} holds vectors of {self.model} as it was ({stamp}), the weights here are others "
+                f"({encoder.stamp}); index again into a new gallery"
+            )
+        return stamp
+
+    def _refresh(self) -> None:
+        """Take in what any process has committed since the last look."""
+        with self._view_lock:
+            if self._store.revision() != self._generation.revision:
+                self._generation.catch_up(self._store)
+
+    def _save_if(self, wanted: bool) -> None:
+        if wanted and self._gallery.is_writing:
+            with disk_errors(self.path):
+                self._generation.save(self._gallery.generations, self._state.gallery)
+
+
+class _Clock:
+    """Laps of one search, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._laps[stage] = (now - self._last) * 1000
+        self._last = now
+
+    def milliseconds(self) -> dict[str, float]:
+        return {**self._laps, "total": (self._last - self._start) * 1000}

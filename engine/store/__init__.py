@@ -1,0 +1,270 @@
+"""Store: the gallery's truth. Items, their metadata and their vectors; the only place that knows SQL.
+
+Every committed change raises the gallery's revision by one and is marked with it, so whatever is
+derived from the store can ask for just what came after the revision it has.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from engine.errors import ItemNotFound
+from engine.store.database import connect, storage_errors
+from engine.store.models import EmbeddingRow, ItemRow, RemovalRow, StateRow
+from engine.types import Encoded, Ids, Item, Kind, Scalar, Signal
+
+SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
+MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An item as it is written.
+
+    `embeddings` holds one-row `Encoded` by signal; `None` keeps the ones that are there, for an
+    item whose words or metadata alone have changed.
+    """
+
+    uri: str
+    kind: Kind
+    text: str | None
+    picture: str | None
+    digest: str
+    size: int | None
+    mtime_ns: int | None
+    metadata: dict[str, Scalar]
+    embeddings: dict[Signal, Encoded] | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the gallery says of itself."""
+
+    gallery: str
+    model: str
+    stamp: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one transaction saw after a revision: ids gone, then embeddings in batches."""
+
+    revision: int
+    removed: Ids
+    embeddings: Iterator[tuple[Ids, Signal, Encoded]]
+
+
+class Store:
+    """A gallery's SQLite file."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._engine = connect(path, read_only=read_only)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with storage_errors(self.path), Session(self._engine) as session:
+            yield session
+
+    def state(self) -> State | None:
+        """Return the gallery's state, or `None` while it has none."""
+        with self._session() as session:
+            row = session.get(StateRow, 1)
+            return State(row.gallery, row.model, row.stamp, row.revision) if row else None
+
+    def revision(self) -> int:
+        """Return the revision of the last committed change."""
+        with self._session() as session:
+            return session.scalar(select(StateRow.revision)) or 0
+
+    def create(self, model: str) -> None:
+        """Write the state of a new gallery."""
+        with self._session() as session, session.begin():
+            session.add(StateRow(id=1, gallery=str(uuid.uuid4()), model=model, stamp=None, revision=0))
+
+    def set_stamp(self, stamp: str) -> None:
+        """Remember which weights the gallery's vectors come from."""
+        with self._session() as session, session.begin():
+            session.execute(update(StateRow).values(stamp=stamp))
+
+    def counts(self) -> dict[str, int]:
+        """Count the items of each kind."""
+        with self._session() as session:
+            rows = session.execute(select(ItemRow.kind, func.count()).group_by(ItemRow.kind))
+            return {kind: count for kind, count in rows}
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Write records with distinct uris, all or none; an item that is there keeps its id."""
+        with self._session() as session, session.begin():
+            revision = _next_revision(session)
+            ids = _ids_of(session, [record.uri for record in records])
+            for record in records:
+                _write(session, record, ids.get(record.uri), revision)
+
+    def remove(self, uris: Sequence[str]) -> int:
+        """Remove items, all or none; `ItemNotFound` names the first uri that is not there."""
+        with self._session() as session, session.begin():
+            ids = _ids_of(session, uris)
+            for uri in uris:
+                if uri not in ids:
+                    raise ItemNotFound(f"no item has the uri {uri}")
+            revision = _next_revision(session)
+            for some in _slices(sorted(ids.values())):
+                session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id.in_(some)))
+                session.execute(delete(ItemRow).where(ItemRow.id.in_(some)))
+                session.execute(insert(RemovalRow), [{"item_id": i, "revision": revision} for i in some])
+            return len(ids)
+
+    def known(self, uris: Sequence[str]) -> dict[str, Record]:
+        """Return the records of those uris that are there, without their embeddings."""
+        with self._session() as session:
+            rows = _rows(session, ItemRow.uri, list(uris))
+            return {row.uri: _record(row) for row in rows}
+
+    def items(self, ids: Sequence[int]) -> dict[int, tuple[Item, str | None]]:
+        """Return items by id, each with the URI its picture is at; ids not there are left out."""
+        with self._session() as session:
+            return {row.id: (_item(row), row.picture) for row in _rows(session, ItemRow.id, list(ids))}
+
+    def find(self, uri: str) -> int | None:
+        """Return the id of an item by its uri."""
+        with self._session() as session:
+            return session.scalar(select(ItemRow.id).where(ItemRow.uri == uri))
+
+    def digest(self, item_id: int) -> str:
+        """Return the SHA-256 of what an item was encoded from."""
+        with self._session() as session:
+            digest = session.scalar(select(ItemRow.digest).where(ItemRow.id == item_id))
+            if digest is None:
+                raise ItemNotFound(f"no item has the id {item_id}")
+            return digest
+
+    def embedding(self, item_id: int) -> tuple[Signal, Encoded] | None:
+        """Return an item's embedding (one row), or `None` when the item is not there."""
+        with self._session() as session:
+            row = session.scalar(select(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
+            return (Signal(row.signal), _encoded([row])) if row else None
+
+    @contextmanager
+    def changes(self, since: int) -> Iterator[Changes]:
+        """Read, from one consistent snapshot, all that came after a revision."""
+        with self._session() as session, session.begin():
+            revision = session.scalar(select(StateRow.revision)) or 0
+            gone = session.scalars(select(RemovalRow.item_id).where(RemovalRow.revision > since)).all()
+            yield Changes(revision, np.array(gone, dtype=np.int64), _scan(session, since))
+
+
+def _next_revision(session: Session) -> int:
+    state = session.get_one(StateRow, 1)
+    state.revision += 1
+    return state.revision
+
+
+def _slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), MAX_VARIABLES):
+        yield values[start : start + MAX_VARIABLES]
+
+
+def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[ItemRow]:
+    for some in _slices(values):
+        yield from session.scalars(select(ItemRow).where(column.in_(some)))
+
+
+def _ids_of(session: Session, uris: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in _slices(list(uris)):
+        rows = session.execute(select(ItemRow.uri, ItemRow.id).where(ItemRow.uri.in_(some)))
+        found.update((uri, item_id) for uri, item_id in rows)
+    return found
+
+
+def _write(session: Session, record: Record, item_id: int | None, revision: int) -> None:
+    values = {
+        "uri": record.uri,
+        "kind": record.kind,
+        "text": record.text,
+        "picture": record.picture,
+        "digest": record.digest,
+        "size": record.size,
+        "mtime_ns": record.mtime_ns,
+        "details": record.metadata,
+        "revision": revision,
+    }
+    if item_id is None:
+        row = ItemRow(**values)
+        session.add(row)
+        session.flush()
+        item_id = row.id
+    else:
+        session.execute(update(ItemRow).where(ItemRow.id == item_id).values(values))
+    if record.embeddings is None:
+        return
+    session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
+    session.add_all(_embedding_row(item_id, *pair) for pair in record.embeddings.items())
+
+
+def _embedding_row(item_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:
+    row = EmbeddingRow(
+        item_id=item_id, signal=signal.value, vector=encoded.vectors[0].astype("<f4").tobytes()
+    )
+    if encoded.tokens is not None and encoded.lengths is not None:
+        row.tokens = encoded.tokens[0].tobytes()
+        row.token_dim = encoded.tokens.shape[2]
+        row.length = int(encoded.lengths[0])
+    return row
+
+
+def _scan(session: Session, since: int) -> Iterator[tuple[Ids, Signal, Encoded]]:
+    for signal in Signal:
+        wanted = (
+            select(EmbeddingRow)
+            .join(ItemRow, ItemRow.id == EmbeddingRow.item_id)
+            .where(EmbeddingRow.signal == signal.value, ItemRow.revision > since)
+            .order_by(EmbeddingRow.item_id)
+            .execution_options(yield_per=SCAN_ROWS)
+        )
+        for rows in session.scalars(wanted).partitions():
+            ids = np.array([row.item_id for row in rows], dtype=np.int64)
+            yield ids, signal, _encoded(rows)
+
+
+def _encoded(rows: Sequence[EmbeddingRow]) -> Encoded:
+    vectors = np.stack([np.frombuffer(row.vector, dtype="<f4") for row in rows]).astype(np.float32)
+    if any(row.tokens is None for row in rows):
+        return Encoded(vectors)
+    tokens = np.stack(
+        [np.frombuffer(row.tokens or b"", dtype=np.int8).reshape(-1, row.token_dim or 1) for row in rows]
+    )
+    return Encoded(vectors, tokens, np.array([row.length for row in rows], dtype=np.int16))
+
+
+def _record(row: ItemRow) -> Record:
+    return Record(
+        uri=row.uri,
+        kind="image" if row.kind == "image" else "text",
+        text=row.text,
+        picture=row.picture,
+        digest=row.digest,
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        metadata=row.details,
+        embeddings=None,
+    )
+
+
+def _item(row: ItemRow) -> Item:
+    kind: Kind = "image" if row.kind == "image" else "text"
+    return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id)

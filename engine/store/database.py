@@ -1,0 +1,89 @@
+"""Open the database: SQLite's settings, the migrations, and its errors in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from engine.errors import GalleryMismatch, StorageFailed
+
+BUSY_SECONDS = 10.0
+
+
+def connect(path: Path, *, read_only: bool) -> Engine:
+    """Open SQLite at `path` and bring its tables up to date; `read_only` never changes the file.
+
+    Raises `GalleryMismatch` for a file that is not a gallery, or is newer than this program.
+    """
+    mode = "ro" if read_only else "rwc"
+    url = f"{path.resolve().as_uri()}?mode={mode}"
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(
+            url, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        ),
+        poolclass=QueuePool,
+    )
+    event.listen(engine, "connect", _read_only_settings if read_only else _settings)
+    # sqlite3 begins a transaction only before a write; with this, reads of one transaction agree too.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    with storage_errors(path):
+        _migrate(engine, path, read_only)
+    return engine
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the database says of a bad file or a full disk into an error a person can act on."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StorageFailed(
+            f"cannot write or read {path}: {error.orig}; free some space or check the rights, then try again "
+            "(what was committed before is intact)"
+        ) from error
+    except DatabaseError as error:
+        raise GalleryMismatch(f"{path} is not a gallery's database: {error.orig}") from error
+
+
+def _settings(connection: Any, _record: object) -> None:
+    # WAL lets readers go on while one process writes. With it, synchronous=NORMAL survives any kill
+    # of the process; only a power cut can cost the last transactions, and never the file.
+    connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")
+
+
+def _read_only_settings(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _migrate(engine: Engine, path: Path, read_only: bool) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current == scripts.get_current_head():
+            return
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise GalleryMismatch(
+                f"{path} was written by a newer Crosslight (schema {current}, this one knows "
+                f"{scripts.get_current_head()}); upgrade Crosslight to open it"
+            )
+        if read_only:
+            raise GalleryMismatch(
+                f"{path} has schema {current}, this Crosslight needs {scripts.get_current_head()}; "
+                "open it once for writing to bring it up to date"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

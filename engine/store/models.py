@@ -1,0 +1,71 @@
+"""The tables, as SQLAlchemy models. Alembic's migrations make them; a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# SQLite hands out 64-bit row ids only for a column declared INTEGER.
+ItemId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Metadata of all tables."""
+
+
+class StateRow(Base):
+    """One row: which model made this gallery, and how often it has changed."""
+
+    __tablename__ = "state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    gallery: Mapped[str] = mapped_column(String(36))  # a UUID, so derived files can name their gallery
+    model: Mapped[str] = mapped_column(Text)
+    stamp: Mapped[str | None] = mapped_column(Text)  # set by the first vectors
+    revision: Mapped[int] = mapped_column(BigInteger, default=0)  # grows with every committed change
+
+
+class ItemRow(Base):
+    """An item; `revision` is the gallery's revision that wrote it last."""
+
+    __tablename__ = "items"
+    __table_args__ = {"sqlite_autoincrement": True}  # an id is never used twice
+
+    id: Mapped[int] = mapped_column(ItemId, primary_key=True, autoincrement=True)
+    uri: Mapped[str] = mapped_column(Text, unique=True)
+    kind: Mapped[str] = mapped_column(String(8), index=True)
+    text: Mapped[str | None] = mapped_column(Text)
+    picture: Mapped[str | None] = mapped_column(Text)  # a file: URI, or upload:NAME
+    digest: Mapped[str] = mapped_column(String(64), index=True)  # SHA-256 of what was encoded
+    size: Mapped[int | None] = mapped_column(BigInteger)  # bytes of the file, when it was read
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSON)
+    revision: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class EmbeddingRow(Base):
+    """What the encoder made of one signal of an item.
+
+    `vector` is dim little-endian float32; `tokens` is (T, D) int8, row-major, and `length` the
+    number of its rows that are real.
+    """
+
+    __tablename__ = "embeddings"
+
+    item_id: Mapped[int] = mapped_column(ItemId, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    signal: Mapped[str] = mapped_column(String(16), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    tokens: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_dim: Mapped[int | None]
+    length: Mapped[int | None]
+
+
+class RemovalRow(Base):
+    """An id that is gone, and the revision that removed it."""
+
+    __tablename__ = "removals"
+
+    item_id: Mapped[int] = mapped_column(ItemId, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger, index=True)

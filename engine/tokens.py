@@ -1,0 +1,74 @@
+"""The token store: what the reranker reads, by item id.
+
+Most tokens lie in one memory-mapped `.npy` file of shape (n, T, D) int8; those newer than the file
+are held in memory until the next save. It knows nothing of models or of SQL.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.types import Ids, Tokens
+
+Lengths: TypeAlias = npt.NDArray[np.int16]
+
+
+class TokenStore:
+    """Tokens (T, D) int8 and their count, for every id that has them."""
+
+    def __init__(self) -> None:
+        self._base: Tokens | None = None
+        self._base_lengths: Lengths = np.empty(0, dtype=np.int16)
+        self._row: dict[int, int] = {}
+        self._newer: dict[int, tuple[Tokens, int]] = {}
+
+    def __contains__(self, item_id: int) -> bool:
+        return item_id in self._newer or item_id in self._row
+
+    def put(self, ids: Ids, tokens: Tokens, lengths: Lengths) -> None:
+        """Keep (n, T, D) tokens under n ids, in place of what was there."""
+        for item_id, item_tokens, length in zip(ids.tolist(), tokens, lengths.tolist(), strict=True):
+            self._newer[item_id] = (item_tokens, length)
+
+    def remove(self, ids: Ids) -> None:
+        """Forget these ids."""
+        for item_id in ids.tolist():
+            self._newer.pop(item_id, None)
+            self._row.pop(item_id, None)
+
+    def read(self, ids: Ids) -> tuple[Tokens, Lengths]:
+        """Return tokens (n, T, D) and lengths (n,) in the order of `ids`, each of which is there."""
+        found = [self._one(item_id) for item_id in ids.tolist()]
+        return (
+            np.stack([tokens for tokens, _ in found]),
+            np.array([length for _, length in found], dtype=np.int16),
+        )
+
+    def save(self, path: Path, lengths_path: Path, ids: Ids) -> None:
+        """Write the tokens of `ids`, in that order, and their lengths to two `.npy` files."""
+        shape = self._one(int(ids[0]))[0].shape
+        out = np.lib.format.open_memmap(path, mode="w+", dtype=np.int8, shape=(len(ids), *shape))
+        lengths = np.empty(len(ids), dtype=np.int16)
+        for row, item_id in enumerate(ids.tolist()):
+            out[row], lengths[row] = self._one(item_id)
+        out.flush()
+        with lengths_path.open("wb") as file:
+            np.save(file, lengths)
+
+    def load(self, path: Path, lengths_path: Path, ids: Ids) -> None:
+        """Map what `save` wrote; `ids` name its rows."""
+        self._base = np.load(path, mmap_mode="r")
+        self._base_lengths = np.load(lengths_path)
+        self._row = {item_id: row for row, item_id in enumerate(ids.tolist())}
+        self._newer = {}
+
+    def _one(self, item_id: int) -> tuple[Tokens, int]:
+        if item_id in self._newer:
+            return self._newer[item_id]
+        assert self._base is not None
+        row = self._row[item_id]
+        return self._base[row], int(self._base_lengths[row])
