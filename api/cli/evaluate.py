@@ -1,0 +1,94 @@
+"""`crosslight eval`: measure a model on captioned pictures, through the engine's own search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from api.cli.options import DeviceOption, JsonOption, RerankOption
+from api.cli.output import guarded, plain, show_json, stdout
+
+DIRECTIONS = {"text_to_image": "words to picture", "image_to_text": "picture to words"}
+
+SourceArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Captioned pictures: a webdataset .tar, a .jsonl, or a folder with a .txt beside each picture.",
+        show_default=False,
+    ),
+]
+KeyOption = Annotated[str, typer.Option("--model", metavar="KEY", help="The model to measure.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N pictures.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the bootstrap intervals.")]
+
+
+@guarded
+def evaluate(
+    source: SourceArgument,
+    model: KeyOption = "mini",
+    rerank: RerankOption = True,
+    limit: LimitOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure recall, rank and latency of a model on captioned pictures, with and without reranking."""
+    from api.cli.progress import progress_bar
+    from engine.evaluate import evaluate as measure
+    from indexer.captioned import captioned_pictures
+
+    pairs = islice(captioned_pictures(source), limit)
+    with TemporaryDirectory(prefix="crosslight-eval-") as folder, progress_bar() as bar:
+        task = bar.add_task("measuring", total=None)
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        document = measure(
+            Path(folder),
+            pairs,
+            dataset=source.name,
+            model=model,
+            rerank=rerank,
+            seed=seed,
+            progress=progress,
+        )
+    if as_json:
+        show_json(document)
+    else:
+        show_evaluation(document)
+
+
+def show_evaluation(document: Mapping[str, Any]) -> None:
+    """Print an evaluation as a table: a row for each direction, before and after reranking."""
+    heading = f"{document['dataset']}: {document['items']} pictures, model {document['model']}"
+    stdout.print(Text(plain(heading), style="bold"))
+    stages = {"recall": document["recall"], "reranked": document.get("reranked") or {}}
+    figures = list(next(iter(document["recall"].values()), {}))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("direction")
+    table.add_column("stage")
+    for figure in figures:
+        table.add_column(figure, justify="right")
+    for direction, words in DIRECTIONS.items():
+        for stage, measured in stages.items():
+            if direction in measured:
+                values = measured[direction]
+                table.add_row(words, stage, *(_figure(values.get(figure)) for figure in figures))
+    stdout.print(table)
+    latency = ", ".join(f"{name} {_figure(value)}" for name, value in document["latency_ms"].items())
+    stdout.print(Text(f"latency (ms): {latency}; seed {document['seed']}", style="dim"))
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, int | float) else ""

@@ -1,0 +1,37 @@
+"""`crosslight info`: what a gallery holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from api.cli.options import DEFAULT_GALLERY, GalleryOption, JsonOption
+from api.cli.output import amount, guarded, plain, show_json, stdout
+
+
+@guarded
+def info(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) -> None:
+    """Tell what a gallery holds, which model made it, and what it takes on disk."""
+    from engine import SearchEngine
+
+    with SearchEngine.open(gallery, create=False) as engine:
+        facts = engine.info()
+    if as_json:
+        show_json(facts)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, Text(_words(value)))
+    stdout.print(table)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {amount(size)}" for name, size in value.items())
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) else plain(str(value))

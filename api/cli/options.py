@@ -1,0 +1,36 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DEFAULT_GALLERY = Path("crosslight.gallery")
+
+GalleryOption = Annotated[
+    Path,
+    typer.Option(
+        "--gallery", "-g", envvar="CROSSLIGHT_GALLERY", help="The gallery's directory.", metavar="DIR"
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="A model key; by default the gallery's own, or mini for a new one.", metavar="KEY"
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="Where the model runs, such as cpu or cuda; chosen by itself.", metavar="NAME"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
+RerankOption = Annotated[
+    bool, typer.Option("--rerank/--no-rerank", help="Reorder the first hits with the second, finer model.")
+]
+KindOption = Annotated[
+    Literal["image", "text"] | None, typer.Option("--kind", help="Find only pictures, or only texts.")
+]

@@ -1,0 +1,120 @@
+"""`crosslight search`: find pictures by words, by a picture, or by both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from api.cli.options import (
+    DEFAULT_GALLERY,
+    DeviceOption,
+    GalleryOption,
+    JsonOption,
+    KindOption,
+    RerankOption,
+)
+from api.cli.output import guarded, name_of, note, plain, show_json, stdout
+from engine.errors import BadInput
+from engine.types import Hit, Part, Query, Result
+
+MAX_WORDS_SHOWN = 60
+
+TextArgument = Annotated[
+    str | None, typer.Argument(metavar="TEXT", help="What to look for.", show_default=False)
+]
+ImageOption = Annotated[Path | None, typer.Option("--image", metavar="FILE", help="A picture to look for.")]
+KOption = Annotated[int, typer.Option("-k", metavar="N", help="How many hits.")]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each hit is where it is.")]
+
+
+@guarded
+def search(
+    text: TextArgument = None,
+    image: ImageOption = None,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    k: KOption = 10,
+    kind: KindOption = None,
+    rerank: RerankOption = True,
+    explain: ExplainOption = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find pictures by words, by a picture, or by both together."""
+    from engine import SearchEngine
+
+    query = make_query(text, image, kind)
+    with SearchEngine.open(gallery, device=device, create=False) as engine:
+        result = engine.search(query, k=k, rerank=rerank, explain=explain)
+    if as_json:
+        from api.documents import result_document
+
+        show_json(result_document(query, result))
+        return
+    for line in result.notes:
+        note(line)
+    stdout.print(hits_table(result, explain))
+    stdout.print(Text(_summary(result), style="dim"))
+    if explain:
+        from api.cli.explain import show_explanations
+
+        show_explanations(result)
+
+
+def make_query(text: str | None, image: Path | None, kind: str | None) -> Query:
+    """Make a query of what was given on the command line."""
+    if text is None and image is None:
+        raise typer.BadParameter("give a TEXT, an --image, or both", param_hint="TEXT")
+    parts: list[Part] = []
+    if text is not None:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise BadInput(f"the query {plain(text)} is not valid UTF-8; check the terminal's encoding")
+        parts.append(Part(text=text))
+    if image is not None:
+        parts.append(Part(picture=image))
+    return Query(tuple(parts), kind="image" if kind == "image" else "text" if kind == "text" else None)
+
+
+def hits_table(result: Result, explain: bool = False) -> Table:
+    """Lay out the hits, best first; with `explain`, also their signals and their ranks in recall."""
+    calibrated = any(hit.probability is not None for hit in result)
+    signals = sorted({str(name) for hit in result for name in hit.signals}) if explain else []
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in (
+        "rank",
+        "score",
+        *(["prob."] if calibrated else []),
+        *signals,
+        *(["recall"] if explain else []),
+    ):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("item", overflow="fold")
+    for hit in result:
+        cells = [str(hit.rank), f"{hit.score:.4f}"]
+        if calibrated:
+            cells.append("" if hit.probability is None else f"{hit.probability:.0%}")
+        by_name = {str(name): value for name, value in hit.signals.items()}
+        cells += [f"{by_name[name]:.4f}" if name in by_name else "" for name in signals]
+        if explain:
+            cells.append(f"#{hit.explanation.recall_rank}" if hit.explanation else "")
+        table.add_row(*cells, item_text(hit))
+    return table
+
+
+def item_text(hit: Hit) -> Text:
+    """Name a hit: a picture by its file and its caption, a text by its words."""
+    words = plain(" ".join((hit.item.text or "").split()))
+    if len(words) > MAX_WORDS_SHOWN:
+        words = words[: MAX_WORDS_SHOWN - 1] + "…"
+    if hit.item.kind == "text":
+        return Text(words)
+    return Text.assemble(name_of(hit.item.uri), ("  " + words if words else "", "dim"))
+
+
+def _summary(result: Result) -> str:
+    stages = ", ".join(f"{stage} {seconds * 1000:.0f}" for stage, seconds in result.timings.items())
+    order = "reranked" if result.reranked else "in the order of recall"
+    return f"{len(result)} {'hit' if len(result) == 1 else 'hits'}, {order} (ms: {stages})"
