@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -44,25 +45,25 @@ def evaluate(
 ) -> None:
     """Measure recall, rank and latency of a model on captioned pictures, with and without reranking."""
     from api.cli.progress import progress_bar
+    from engine import SearchEngine
     from engine.evaluate import evaluate as measure
     from indexer.captioned import captioned_pictures
 
     pairs = islice(captioned_pictures(source), limit)
-    with TemporaryDirectory(prefix="crosslight-eval-") as folder, progress_bar() as bar:
-        task = bar.add_task("measuring", total=None)
+    with (
+        TemporaryDirectory(prefix="crosslight-eval-") as folder,
+        SearchEngine.open(folder, model=model, device=device) as engine,
+        progress_bar() as bar,
+    ):
+        engine.load()
+        tasks: dict[str, TaskID] = {}
 
-        def progress(stage: str, done: int, total: int | None) -> None:
-            bar.update(task, description=stage, completed=done, total=total)
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage.replace("_", " "))
+            bar.update(tasks[stage], completed=done, total=total)
 
-        document = measure(
-            Path(folder),
-            pairs,
-            dataset=source.name,
-            model=model,
-            rerank=rerank,
-            seed=seed,
-            progress=progress,
-        )
+        document = measure(engine, pairs, dataset=source.name, rerank=rerank, seed=seed, progress=progress)
     if as_json:
         show_json(document)
     else:
@@ -71,7 +72,8 @@ def evaluate(
 
 def show_evaluation(document: Mapping[str, Any]) -> None:
     """Print an evaluation as a table: a row for each direction, before and after reranking."""
-    heading = f"{document['dataset']}: {document['items']} pictures, model {document['model']}"
+    items = ", ".join(f"{count:,} {name}" for name, count in document["items"].items())
+    heading = f"{document['dataset']}: {items}, model {document['model']}"
     stdout.print(Text(plain(heading), style="bold"))
     stages = {"recall": document["recall"], "reranked": document.get("reranked") or {}}
     figures = list(next(iter(document["recall"].values()), {}))

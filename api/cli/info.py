@@ -16,7 +16,7 @@ def info(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) 
     """Tell what a gallery holds, which model made it, and what it takes on disk."""
     from engine import SearchEngine
 
-    with SearchEngine.open(gallery, create=False) as engine:
+    with SearchEngine.open(gallery, read_only=True) as engine:
         facts = engine.info()
     if as_json:
         show_json(facts)

@@ -47,7 +47,7 @@ def search(
     from engine import SearchEngine
 
     query = make_query(text, image, kind)
-    with SearchEngine.open(gallery, device=device, create=False) as engine:
+    with SearchEngine.open(gallery, device=device, read_only=True) as engine:
         result = engine.search(query, k=k, rerank=rerank, explain=explain)
     if as_json:
         from api.documents import result_document
@@ -115,6 +115,6 @@ def item_text(hit: Hit) -> Text:
 
 
 def _summary(result: Result) -> str:
-    stages = ", ".join(f"{stage} {seconds * 1000:.0f}" for stage, seconds in result.timings.items())
+    stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in result.timings.items())
     order = "reranked" if result.reranked else "in the order of recall"
     return f"{len(result)} {'hit' if len(result) == 1 else 'hits'}, {order} (ms: {stages})"
