@@ -1,0 +1,163 @@
+"""Measure retrieval: R@k and ranks with bootstrap intervals, and an engine's own search with them.
+
+The usual protocol of image-text retrieval: a caption asks for its one picture; a picture asks for
+its captions, and has found them when any one is in the first k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import BadInput
+from engine.query import MAX_K
+from engine.types import Item, Part, Query
+
+if TYPE_CHECKING:
+    from engine.search import SearchEngine
+
+CUTS = (1, 5, 10)
+RESAMPLES = 1000
+LATENCY_QUERIES = 200
+Ranks: TypeAlias = npt.NDArray[np.int64]
+Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedPicture:
+    """A picture (its file or bytes) and the captions people gave it."""
+
+    key: str
+    picture: Path | bytes
+    captions: tuple[str, ...]
+
+
+def recall_table(ranks: Ranks) -> dict[str, float]:
+    """Return R@1, R@5, R@10 in percent, and mean and median rank, of 1-based ranks (n,)."""
+    table = {f"R@{k}": 100 * float((ranks <= k).mean()) for k in CUTS}
+    return {**table, "mean_rank": float(ranks.mean()), "median_rank": float(np.median(ranks))}
+
+
+def bootstrap(ranks: Ranks, groups: npt.NDArray[np.int64], seed: int) -> dict[str, list[float]]:
+    """Return 95 % percentile intervals of R@k in percent, resampling whole groups.
+
+    `groups` (n,) says which picture each query belongs to: captions of one picture are not
+    independent. (Efron and Tibshirani, An Introduction to the Bootstrap, 1993.)
+    """
+    generator = np.random.default_rng(seed)
+    count = int(groups.max()) + 1
+    sizes = np.bincount(groups, minlength=count)
+    drawn = generator.integers(0, count, size=(RESAMPLES, count))  # (resamples, groups)
+    intervals = {}
+    for k in CUTS:
+        hits = np.bincount(groups, weights=ranks <= k, minlength=count)
+        values = 100 * hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+        intervals[f"R@{k}"] = [float(value) for value in np.percentile(values, [2.5, 97.5])]
+    return intervals
+
+
+def evaluate(
+    engine: SearchEngine,
+    pairs: Iterable[CaptionedPicture],
+    *,
+    dataset: str,
+    rerank: bool = True,
+    seed: int = 0,
+    progress: Progress = lambda stage, done, total: None,
+) -> dict[str, object]:
+    """Add captioned pictures to an empty gallery and ask it for each by the other.
+
+    Returns the document that `crosslight eval --json` prints. A rank past 10,000 counts as 10,001.
+    """
+    if len(engine):
+        raise BadInput(f"{engine.path} has {len(engine)} items; evaluation needs an empty gallery")
+    pictures, captions = _fill(engine, pairs, progress)
+    queries = {
+        "text_to_image": [(Query((Part(text=c.text),), "image"), {c.picture}) for c in captions],
+        "image_to_text": [
+            (Query((Part(picture=source),), "text"), {c.id for c in captions if c.picture == item_id})
+            for item_id, source in pictures.items()
+        ],
+    }
+    place = {item_id: n for n, item_id in enumerate(pictures)}
+    groups = {
+        "text_to_image": np.array([place[c.picture] for c in captions]),
+        "image_to_text": np.arange(len(pictures)),
+    }
+    document: dict[str, object] = {
+        "dataset": dataset,
+        "items": {"pictures": len(pictures), "captions": len(captions)},
+        "model": engine.model,
+    }
+    intervals: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for stage in ("recall", "reranked") if rerank else ("recall",):
+        ranks = {
+            direction: _ranks(engine, asked, stage == "reranked", _named(progress, f"{stage} {direction}"))
+            for direction, asked in queries.items()
+        }
+        document[stage] = {direction: recall_table(found) for direction, found in ranks.items()}
+        intervals[stage] = {d: bootstrap(found, groups[d], seed) for d, found in ranks.items()}
+    sample = np.random.default_rng(seed).permutation(len(captions))[:LATENCY_QUERIES]
+    texts = [queries["text_to_image"][n][0] for n in sample]
+    return {**document, "intervals": intervals, "latency_ms": _latency(engine, texts, rerank), "seed": seed}
+
+
+@dataclass(frozen=True, slots=True)
+class _Caption:
+    id: int
+    text: str
+    picture: int
+
+
+def _fill(
+    engine: SearchEngine, pairs: Iterable[CaptionedPicture], progress: Progress
+) -> tuple[dict[int, Path | bytes], list[_Caption]]:
+    kept = list(pairs)
+    if not any(pair.captions for pair in kept):
+        raise BadInput("there are no pictures with captions to evaluate on")
+    for start in range(0, len(kept), 64):
+        some = kept[start : start + 64]
+        engine.add(Item(f"picture:{pair.key}", picture=pair.picture) for pair in some)
+        engine.add(
+            Item(f"caption:{pair.key}#{n}", "text", text)
+            for pair in some
+            for n, text in enumerate(pair.captions)
+        )
+        progress("index", start + len(some), len(kept))
+    pictures: dict[int, Path | bytes] = {}
+    captions: list[_Caption] = []
+    for pair in kept:
+        picture_id = engine.find(f"picture:{pair.key}").id or 0
+        pictures[picture_id] = pair.picture
+        for n, text in enumerate(pair.captions):
+            captions.append(_Caption(engine.find(f"caption:{pair.key}#{n}").id or 0, text, picture_id))
+    return pictures, captions
+
+
+def _ranks(
+    engine: SearchEngine,
+    asked: Sequence[tuple[Query, set[int]]],
+    rerank: bool,
+    progress: Callable[[int, int], None],
+) -> Ranks:
+    ranks = np.empty(len(asked), dtype=np.int64)
+    for place, (query, wanted) in enumerate(asked):
+        result = engine.search(query, k=MAX_K, rerank=rerank)
+        ranks[place] = next((hit.rank for hit in result if hit.item.id in wanted), MAX_K + 1)
+        progress(place + 1, len(asked))
+    return ranks
+
+
+def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(stage, done, total)
+
+
+def _latency(engine: SearchEngine, queries: Sequence[Query], rerank: bool) -> dict[str, float]:
+    """Return percentiles of whole searches for 10 hits, in milliseconds."""
+    totals = [engine.search(query, k=10, rerank=rerank).timings["total"] for query in queries]
+    return {"p50": float(np.percentile(totals, 50)), "p95": float(np.percentile(totals, 95))}

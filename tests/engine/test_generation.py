@@ -1,0 +1,114 @@
+"""Derived files may be lost, cut, foreign or old: what is searched is what the store holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine import SearchEngine
+from engine.generation import latest
+
+
+def answers(gallery: Path) -> list[tuple[str, float]]:
+    with SearchEngine.open(gallery, read_only=True) as engine:
+        hits = engine.search("red", k=20).hits
+        return [(hit.item.uri, round(hit.score, 5)) for hit in hits]
+
+
+def only_generation(gallery: Path) -> Path:
+    (directory,) = (gallery / "generations").iterdir()
+    return directory
+
+
+@pytest.fixture
+def saved(engine: SearchEngine, gallery: Path) -> list[tuple[str, float]]:
+    """A closed gallery's answers; its generation is on disk."""
+    engine.close()
+    found = answers(gallery)
+    assert len(found) == 8 and found[0][0].endswith("red.png")
+    return found
+
+
+def cut(directory: Path) -> None:
+    path = directory / "visual.index"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def lose_header(directory: Path) -> None:
+    (directory / "header.json").unlink()
+
+
+def garble_header(directory: Path) -> None:
+    (directory / "header.json").write_text("{")
+
+
+def make_foreign(directory: Path) -> None:
+    change_header(directory, gallery="another")
+
+
+def make_newer_schema(directory: Path) -> None:
+    change_header(directory, schema=99)
+
+
+def make_future(directory: Path) -> None:
+    directory.rename(directory.with_name("999"))
+    change_header(directory.with_name("999"), revision=999)
+
+
+def lose(directory: Path) -> None:
+    shutil.rmtree(directory.parent)
+
+
+def change_header(directory: Path, **changes: object) -> None:
+    path = directory / "header.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, lose_header, garble_header, make_foreign, make_newer_schema, make_future, lose]
+)
+def test_a_damaged_generation_is_made_again(
+    damage: Callable[[Path], None], saved: list[tuple[str, float]], gallery: Path
+) -> None:
+    damage(only_generation(gallery))
+    assert answers(gallery) == saved
+
+
+def test_a_whole_generation_is_used_as_it_is(saved: list[tuple[str, float]], gallery: Path) -> None:
+    header = json.loads((only_generation(gallery) / "header.json").read_text())
+    loaded = latest(gallery / "generations", header["gallery"], "flat", header["revision"])
+    assert loaded.revision == header["revision"] and len(loaded) == 8 and loaded.unsaved == 0
+
+
+def test_an_old_generation_catches_up(saved: list[tuple[str, float]], gallery: Path, photos: Path) -> None:
+    old = shutil.copytree(only_generation(gallery), gallery.parent / "old")
+    with SearchEngine.open(gallery) as engine:
+        engine.remove([(photos / "red.png").resolve().as_uri()])
+        engine.add([photos / "red.png"])
+        engine.remove([(photos / "blue.png").resolve().as_uri()])
+    shutil.rmtree(only_generation(gallery))
+    shutil.copytree(
+        old, gallery / "generations" / json.loads((old / "header.json").read_text())["revision"].__str__()
+    )
+    expected = [answer for answer in saved if not answer[0].endswith("blue.png")]
+    assert answers(gallery) == expected
+    assert "/1" in str(only_generation(gallery))  # read-only: nothing was written
+
+
+def test_only_the_newest_generation_is_kept(
+    saved: list[tuple[str, float]], gallery: Path, photos: Path
+) -> None:
+    (gallery / "generations" / ".7.99999").mkdir()  # left by a writer that was killed
+    with SearchEngine.open(gallery) as engine:
+        engine.remove([(photos / "red.png").resolve().as_uri()])
+    assert only_generation(gallery).name == "2"
+    assert len(answers(gallery)) == 7
+
+
+def test_both_index_kinds_serve_one_gallery(saved: list[tuple[str, float]], gallery: Path) -> None:
+    with SearchEngine.open(gallery, index="exact") as engine:
+        assert [(hit.item.uri, round(hit.score, 5)) for hit in engine.search("red", k=20)] == saved

@@ -1,0 +1,174 @@
+"""The store keeps what it was told, all or nothing, and knows files that are not its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import GalleryMismatch, ItemNotFound, StorageFailed
+from engine.store import Record, Store
+from engine.store.models import Base
+from engine.types import Encoded, Scalar, Signal
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "gallery.db")
+    opened.create("color")
+    yield opened
+    opened.close()
+
+
+def encoded(seed: int, tokens: bool = True) -> Encoded:
+    generator = np.random.default_rng(seed)
+    vectors = generator.normal(size=(1, 8)).astype(np.float32)
+    if not tokens:
+        return Encoded(vectors)
+    return Encoded(
+        vectors,
+        generator.integers(-127, 128, size=(1, 6, 4)).astype(np.int8),
+        np.array([seed % 6 + 1], dtype=np.int16),
+    )
+
+
+def record(uri: str, seed: int = 0, **metadata: Scalar) -> Record:
+    return Record(
+        uri, "image", None, f"file:///{uri}", "d" * 64, 10, 20, metadata, {Signal.VISUAL: encoded(seed)}
+    )
+
+
+def vectors_after(store: Store, revision: int) -> dict[int, Encoded]:
+    with store.changes(revision) as changes:
+        return {
+            item_id: rows.row(place)
+            for ids, _, rows in changes.embeddings
+            for place, item_id in enumerate(ids.tolist())
+        }
+
+
+def test_an_embedding_comes_back_bit_for_bit(store: Store) -> None:
+    store.put([record("a", 1), record("b", 2)])
+    item_id = store.find("b")
+    assert item_id is not None
+    for found in (vectors_after(store, 0)[item_id], (store.embedding(item_id) or (None, encoded(0)))[1]):
+        expected = encoded(2)
+        np.testing.assert_array_equal(found.vectors, expected.vectors)
+        assert found.tokens is not None and expected.tokens is not None
+        np.testing.assert_array_equal(found.tokens, expected.tokens)
+        assert found.lengths is not None and found.lengths.tolist() == [3]
+
+
+def test_changes_name_what_came_after_a_revision(store: Store) -> None:
+    store.put([record("a"), record("b")])
+    seen = store.revision()
+    store.put([record("b", 5), record("c")])
+    store.remove(["a"])
+    with store.changes(seen) as changes:
+        assert changes.removed.tolist() == [1]
+        assert [ids.tolist() for ids, _, _ in changes.embeddings] == [[2, 3]]
+        assert changes.revision == store.revision() == 3
+    assert vectors_after(store, store.revision()) == {}
+
+
+def test_changes_are_one_snapshot(store: Store) -> None:
+    store.put([record("a")])
+    with store.changes(0) as changes:
+        store.put([record("b")])  # commits while the snapshot is open
+        assert [ids.tolist() for ids, _, _ in changes.embeddings] == [[1]]
+        assert changes.revision == 1
+
+
+def test_an_update_keeps_the_id_and_without_embeddings_the_vectors(store: Store) -> None:
+    store.put([record("a", 1)])
+    store.put([replace(record("a", 9, place="Oslo"), embeddings=None, text="new words")])
+    item, picture = store.items([1])[1]
+    assert (item.text, item.metadata, picture) == ("new words", {"place": "Oslo"}, "file:///a")
+    np.testing.assert_array_equal(vectors_after(store, 0)[1].vectors, encoded(1).vectors)
+
+
+def test_an_id_is_never_used_twice(store: Store) -> None:
+    store.put([record("a")])
+    store.remove(["a"])
+    store.put([record("a")])
+    assert store.find("a") == 2
+
+
+def test_a_batch_is_all_or_nothing(store: Store) -> None:
+    broken = replace(record("b"), metadata={"x": object()})  # type: ignore[dict-item]
+    with pytest.raises(Exception, match="not JSON serializable"):
+        store.put([record("a"), broken])
+    assert store.counts() == {} and store.revision() == 0
+
+
+def test_removing_an_unknown_uri_removes_nothing(store: Store) -> None:
+    store.put([record("a")])
+    with pytest.raises(ItemNotFound, match="no item has the uri nowhere"):
+        store.remove(["a", "nowhere"])
+    assert store.counts() == {"image": 1}
+
+
+def test_more_uris_than_sqlite_takes_in_one_statement(store: Store) -> None:
+    uris = [f"item {n}" for n in range(2500)]
+    store.put([record(uri) for uri in uris])
+    assert len(store.known(uris)) == 2500
+    assert len(store.items(range(1, 2501))) == 2500
+    assert store.remove(uris) == 2500
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    uri=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50),
+    text=st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    metadata=st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53), 2**53)
+        | st.floats(allow_nan=False, allow_infinity=False),
+        max_size=4,
+    ),
+)
+def test_any_words_come_back(store: Store, uri: str, text: str | None, metadata: dict[str, Scalar]) -> None:
+    store.put([replace(record(uri), text=text, metadata=metadata)])
+    known = store.known([uri])[uri]
+    assert (known.uri, known.text, known.metadata) == (uri, text, metadata)
+
+
+def test_the_migrations_make_the_models(store: Store) -> None:
+    with store._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_file_from_the_future_is_refused(store: Store) -> None:
+    store.close()
+    with sqlite3.connect(store.path) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(GalleryMismatch, match="written by a newer Crosslight .schema 9999"):
+        Store(store.path)
+
+
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "gallery.db"
+    path.write_bytes(b"my diary, not a database" * 100)
+    with pytest.raises(GalleryMismatch, match="is not a gallery's database"):
+        Store(path)
+    assert path.read_bytes().startswith(b"my diary")
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(store: Store) -> None:
+    store.put([record("a")])
+    with store._engine.connect() as connection:  # SQLite's own limit acts as a disk that is full
+        connection.exec_driver_sql("PRAGMA max_page_count=1")
+        connection.commit()
+    with pytest.raises(StorageFailed, match="full.*free some space.*intact"):
+        store.put([record(f"b{n}", n) for n in range(500)])
+    assert store.counts() == {"image": 1} and store.revision() == 1
