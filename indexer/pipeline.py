@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from engine.search import SearchEngine
 
 BATCH = 32  # pictures the model sees at once
-BATCH_PIXELS = 64_000_000  # a batch of large pictures is smaller: 192 MB of RGB at most, or one picture
+BATCH_PIXELS = 48_000_000  # a batch of large pictures is smaller: 144 MB of RGB, or one picture
 AHEAD = 2 * BATCH  # pictures decoded, or being decoded, that the model has not taken yet
-AHEAD_PIXELS = 128_000_000
+AHEAD_PIXELS = 96_000_000
 FINGERPRINTS = 256  # files asked about at a time
 WORKERS = min(8, (os.cpu_count() or 1) + 1)
 
