@@ -1,0 +1,1 @@
+"""One script a table: what the README's figures come from."""
