@@ -101,6 +101,8 @@ def show_report(report: Report, gallery: Path, seconds: float) -> None:
     stdout.print(
         Text(f"{done}, {len(report.failed)} failed in {seconds:.1f} s: {plain(str(gallery))}"), soft_wrap=True
     )
+    if not (report.added or report.updated or report.unchanged or report.failed):
+        note("no pictures found")
     for uri, reason in list(report.failed.items())[:FAILURES_SHOWN]:
         line = Text.assemble(("failed ", "red"), plain(name_of(uri)), ": ", plain(reason))
         stdout.print(line, soft_wrap=True)

@@ -70,10 +70,14 @@ def note(text: str) -> None:
 
 def plain(text: str) -> str:
     """Escape what a terminal must not get: control characters, and bytes that are no text."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    # Python keeps a byte of a file name that is not UTF-8 as a lone surrogate; show the byte.
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def short_path(path: Path, width: int = 60) -> str:

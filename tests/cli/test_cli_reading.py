@@ -1,0 +1,130 @@
+"""The commands that read: one JSON document or a table on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from command import CPU, Ran, environment, run
+
+import engine
+from engine.pictures import file_uri
+
+HEAVY = ("torch", "faiss", "sqlalchemy", "PIL", "fastapi", "transformers", "open_clip")
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    script = (
+        "import atexit, sys; from api.cli import main\n"
+        f"atexit.register(lambda: print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr))\n"
+        "main()"
+    )
+
+    for option, expected in (("--help", "index"), ("--version", f"crosslight {engine.__version__}\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", script, option],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert expected in done.stdout
+        assert done.stderr == "[]\n"
+
+
+def test_index_reports_as_json(shared: tuple[Path, Ran], pictures: Path) -> None:
+    gallery, ran = shared
+
+    assert ran.code == 0
+    document = ran.document
+    assert document.pop("seconds") > 0
+    assert document == {
+        "gallery": str(gallery),
+        "added": 6,
+        "updated": 0,
+        "unchanged": 0,
+        "removed": 0,
+        "failed": {file_uri(pictures / "bad.jpg"): document["failed"][file_uri(pictures / "bad.jpg")]},
+        "interrupted": False,
+    }
+    assert "not a picture" in document["failed"][file_uri(pictures / "bad.jpg")]
+
+
+def test_search_by_words_as_json(indexed: Path, pictures: Path) -> None:
+    ran = run("search", "red", "--gallery", indexed, "-k", "2", *CPU, "--json")
+
+    assert (ran.code, ran.err) == (0, "")
+    document = ran.document
+    assert set(document) >= {"query", "hits", "timings"}
+    first = document["hits"][0]
+    assert set(first) >= {"rank", "id", "uri", "kind", "score", "probability", "signals", "metadata"}
+    assert (first["rank"], first["uri"], first["kind"]) == (1, file_uri(pictures / "red.png"), "image")
+    assert (first["text"], first["metadata"]["width"]) == ("a red card", 40)
+    assert [hit["score"] for hit in document["hits"]] == sorted(
+        (hit["score"] for hit in document["hits"]), reverse=True
+    )
+
+
+def test_search_by_a_picture_and_by_both(indexed: Path, pictures: Path) -> None:
+    by_picture = run(
+        "search", "--image", pictures / "blue.png", "--gallery", indexed, *CPU, "--json"
+    ).document
+    both = run(
+        "search", "red", "--image", pictures / "blue.png", "--gallery", indexed, *CPU, "--json"
+    ).document
+
+    assert by_picture["hits"][0]["uri"] == file_uri(pictures / "blue.png")
+    # red and blue together are nearer to both of them than to any other color here
+    best = {hit["uri"] for hit in both["hits"][:2]}
+    assert best == {file_uri(pictures / "blue.png"), file_uri(pictures / "red.png")}
+
+
+def test_search_as_a_table_with_its_explanation(indexed: Path, pictures: Path) -> None:
+    ran = run("search", "red", "--gallery", indexed, "-k", "2", "--explain", *CPU, cwd=pictures)
+
+    assert (ran.code, ran.err) == (0, "")
+    header, first, *_ = ran.out.splitlines()
+    assert header.split() == ["rank", "score", "visual", "recall", "item"]
+    assert first.split()[0] == "1"
+    assert first.rstrip().endswith("red.png  a red card")
+    assert "1  red.png  recall rank 1 -> rank 1" in ran.out
+    assert "score 1.0000 = recall 1.0000" in ran.out
+
+
+def test_more_hits_than_items_gives_all_and_another_kind_gives_none(indexed: Path) -> None:
+    everything = run("search", "red", "--gallery", indexed, "-k", "1000", *CPU, "--json").document
+    texts = run(
+        "search", "red", "--gallery", indexed, "--kind", "text", "--no-rerank", *CPU, "--json"
+    ).document
+
+    assert len(everything["hits"]) == 6
+    assert (texts["hits"], texts["reranked"]) == ([], False)
+
+
+def test_the_gallery_comes_from_the_environment_or_from_here(indexed: Path, tmp_path: Path) -> None:
+    (tmp_path / "crosslight.gallery").symlink_to(indexed)
+
+    from_environment = run("info", "--json", env={"CROSSLIGHT_GALLERY": str(indexed)})
+    from_here = run("info", "--json", cwd=tmp_path)
+
+    assert from_environment.document["gallery"] == str(indexed)
+    assert from_here.document["gallery"] == "crosslight.gallery"
+    for ran in (from_environment, from_here):
+        assert (ran.document["model"], ran.document["items"], ran.document["pictures"]) == ("color", 6, 6)
+
+
+def test_info_as_a_table(indexed: Path) -> None:
+    rows = dict(line.split(maxsplit=1) for line in run("info", "--gallery", indexed).out.splitlines())
+
+    assert (rows["model"].strip(), rows["pictures"].strip()) == ("color", "6")
+    assert rows["bytes"].startswith("database ")
+
+
+def test_models_are_listed() -> None:
+    keys = {row["key"]: row for row in run("models", "list", "--json").document["models"]}
+    table = run("models", "list").out
+
+    assert keys["color"]["available"] is True
+    assert {"mini", "color"} < set(keys)
+    assert all(key.split(":")[0] in table for key in keys)
