@@ -37,7 +37,6 @@ class View:
 
     index: Index
     tokens: TokenStore | None = None
-    newest: int = 0  # the highest id it has held; ids above it need no removal before they are added
 
 
 @dataclass
@@ -71,12 +70,10 @@ class Generation:
         if signal not in self.views:
             self.views[signal] = View(make_index(self.kind, encoded.vectors.shape[1]))
         view = self.views[signal]
-        _remove(view, ids[ids <= view.newest])
         view.index.add(ids, encoded.vectors)
         if encoded.tokens is not None and encoded.lengths is not None:
             view.tokens = view.tokens or TokenStore()
             view.tokens.put(ids, encoded.tokens, encoded.lengths)
-        view.newest = max(view.newest, int(ids.max()))
 
     def save(self, directory: Path, gallery: str) -> None:
         """Write this generation below `directory`, whole or not at all, and drop the older ones."""
@@ -144,7 +141,7 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
     for name, described in header["signals"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
-        view = View(make_index(generation.kind, described["dim"]), newest=int(ids.max()))
+        view = View(make_index(generation.kind, described["dim"]))
         view.index.load(_with(stem, "index"), ids)
         if _with(stem, "tokens.npy").exists():
             view.tokens = TokenStore()

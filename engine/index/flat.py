@@ -37,7 +37,8 @@ class FlatIndex:
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         vectors = unit(vectors, self.dim)
-        self.remove(ids)
+        if len(ids) and len(self._ids) and ids.min() <= self._ids.max():  # new items need no look
+            self.remove(ids)
         self._index.add(vectors)
         self._ids = np.concatenate([self._ids, ids])
         self._live = np.concatenate([self._live, np.ones(len(ids), dtype=bool)])

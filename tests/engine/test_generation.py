@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import faiss
 import pytest
 
 from engine import SearchEngine
@@ -47,20 +48,32 @@ def garble_header(directory: Path) -> None:
 
 
 def make_foreign(directory: Path) -> None:
+    replace_contents(directory)
     change_header(directory, gallery="another")
 
 
 def make_newer_schema(directory: Path) -> None:
+    replace_contents(directory)
     change_header(directory, schema=99)
 
 
 def make_future(directory: Path) -> None:
+    replace_contents(directory)
     directory.rename(directory.with_name("999"))
     change_header(directory.with_name("999"), revision=999)
 
 
 def lose(directory: Path) -> None:
     shutil.rmtree(directory.parent)
+
+
+def replace_contents(directory: Path) -> None:
+    """Turn every vector around, so that using this generation would show."""
+    path = directory / "visual.index"
+    index = faiss.read_index(str(path))
+    turned = faiss.IndexFlatIP(index.d)
+    turned.add(-index.reconstruct_n(0, index.ntotal))
+    faiss.write_index(turned, str(path))
 
 
 def change_header(directory: Path, **changes: object) -> None:
