@@ -2,91 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from api.documents import Document
 from api.http.bodies import Upload
 from api.http.schemas import ImageItem, TextItem
-from engine import Item, SearchEngine
-from engine.errors import BadInput, ItemNotFound
-from engine.pictures import file_uri
-from engine.types import Report
+from engine import Item, ItemNotFound, Report, SearchEngine
+
+STATUSES = ("added", "updated", "unchanged", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one item of a request; `name` is an upload's file name."""
 
-    uri: str | None
-    status: str = "failed"
-    id: int | None = None
+    uri: str
+    id: int | None
+    status: str
     reason: str | None = None
     name: str | None = None
 
 
 def add_items(engine: SearchEngine, wanted: Sequence[TextItem | ImageItem]) -> Document:
     """Add the items that a JSON request describes."""
-    prepared: list[Item | Outcome] = []
-    for item in wanted:
-        if isinstance(item, TextItem):
-            prepared.append(Item(item.uri, "text", text=item.text, metadata=item.metadata))
-            continue
-        try:
-            path = engine.put_upload(item.image)
-        except BadInput as error:
-            prepared.append(Outcome(item.uri, reason=str(error)))
-        else:
-            prepared.append(Item(item.uri, text=item.text, picture=path, metadata=item.metadata))
-    return _reply(_add(engine, prepared))
+    return _reply(_add(engine, [_item(described) for described in wanted]))
 
 
 def add_uploads(engine: SearchEngine, uploads: Sequence[Upload]) -> Document:
-    """Add the picture files of a form; each is known by where the gallery keeps it."""
-    prepared: list[Item | Outcome] = []
+    """Add the picture files of a form, each known by the SHA-256 of its bytes."""
+    items = []
     for upload in uploads:
-        try:
-            path = engine.put_upload(upload.data)
-        except BadInput as error:
-            prepared.append(Outcome(None, reason=str(error)))
-        else:
-            metadata = {"name": upload.name, **upload.metadata} if upload.name else upload.metadata
-            prepared.append(Item(file_uri(path), picture=path, metadata=metadata))
-    outcomes = _add(engine, prepared)
+        metadata = {"name": upload.name, **upload.metadata} if upload.name else upload.metadata
+        uri = f"sha256:{hashlib.sha256(upload.data).hexdigest()}"
+        items.append(Item(uri, picture=upload.data, metadata=metadata))
+    outcomes = _add(engine, items)
     return _reply([replace(o, name=u.name) for o, u in zip(outcomes, uploads, strict=True)])
 
 
-def _add(engine: SearchEngine, prepared: Sequence[Item | Outcome]) -> list[Outcome]:
+def _item(described: TextItem | ImageItem) -> Item:
+    if isinstance(described, TextItem):
+        return Item(described.uri, "text", text=described.text, metadata=described.metadata)
+    return Item(described.uri, text=described.text, picture=described.image, metadata=described.metadata)
+
+
+def _add(engine: SearchEngine, items: Sequence[Item]) -> list[Outcome]:
     """Add new items in one go and known ones one at a time.
 
-    A report counts and does not name what it added, updated or left; adding a known item alone
-    makes its counts speak of that item.
+    A report counts what was added, updated and left alone without naming it; when a known item is
+    added alone, the counts speak of that item.
     """
-    fresh: dict[str, Item] = {}
-    known: list[tuple[int, Item]] = []
-    for place, item in enumerate(prepared):
-        if isinstance(item, Outcome):
-            continue
-        if item.uri in fresh or _id(engine, item.uri) is not None:
-            known.append((place, item))
-        else:
-            fresh[item.uri] = item
-    report = engine.add(list(fresh.values())) if fresh else Report()
-    again = {place: _status(item, engine.add([item])) for place, item in known}
+    before = {item.uri: _id(engine, item.uri) for item in items}
+    fresh: dict[str, int] = {}
+    for place, item in enumerate(items):
+        if before[item.uri] is None:
+            fresh.setdefault(item.uri, place)
+    report = engine.add([items[place] for place in fresh.values()]) if fresh else Report()
     outcomes = []
-    for place, item in enumerate(prepared):
-        if isinstance(item, Outcome):
-            outcomes.append(item)
-            continue
-        status, reason = again[place] if place in again else _status(item, report, batch=True)
-        outcomes.append(Outcome(item.uri, status, _id(engine, item.uri), reason))
+    for place, item in enumerate(items):
+        alone = fresh.get(item.uri) != place
+        status, reason = _status(item.uri, engine.add([item]) if alone else report, alone)
+        outcomes.append(Outcome(item.uri, _id(engine, item.uri), status, reason))
     return outcomes
 
 
-def _status(item: Item, report: Report, *, batch: bool = False) -> tuple[str, str | None]:
-    if item.uri in report.failed:
-        return "failed", report.failed[item.uri]
-    if batch or report.added:
+def _status(uri: str, report: Report, alone: bool) -> tuple[str, str | None]:
+    if uri in report.failed:
+        return "failed", report.failed[uri]
+    if not alone or report.added:
         return "added", None
     return ("updated" if report.updated else "unchanged"), None
 
@@ -99,17 +84,18 @@ def _id(engine: SearchEngine, uri: str) -> int | None:
 
 
 def _reply(outcomes: Sequence[Outcome]) -> Document:
-    counts = dict.fromkeys(("added", "updated", "unchanged", "failed"), 0)
-    listed = []
-    for outcome in outcomes:
-        counts[outcome.status] += 1
-        document: Document = {
-            "uri": outcome.uri,
-            "id": outcome.id,
-            "status": outcome.status,
-            "reason": outcome.reason,
-        }
-        if outcome.name is not None:
-            document["name"] = outcome.name
-        listed.append(document)
-    return {"items": listed, **counts}
+    counts: Mapping[str, int] = Counter(outcome.status for outcome in outcomes)
+    return {
+        "items": [_document(outcome) for outcome in outcomes],
+        **{status: counts[status] for status in STATUSES},
+    }
+
+
+def _document(outcome: Outcome) -> Document:
+    document: Document = {
+        "uri": outcome.uri,
+        "id": outcome.id,
+        "status": outcome.status,
+        "reason": outcome.reason,
+    }
+    return document if outcome.name is None else {**document, "name": outcome.name}

@@ -11,12 +11,14 @@ from api.documents import Document, item_document
 from api.http.bodies import Upload, items_request
 from api.http.ingest import add_items, add_uploads
 from api.http.openapi import form_schema, problems, request_body
-from api.http.schemas import ItemReply, ItemsReply, ItemsRequest
+from api.http.schemas import MAX_ID, ItemReply, ItemsReply, ItemsRequest
 from api.http.state import Engine
 
 router = APIRouter(tags=["items"])
 
-ItemId = Annotated[int, Path(description="The item's id, as a hit or a reply to adding shows it.")]
+ItemId = Annotated[
+    int, Path(ge=1, le=MAX_ID, description="The item's id, as a hit or a reply to adding shows it.")
+]
 
 FILES_SCHEMA = form_schema(
     {

@@ -1,11 +1,9 @@
-"""The OpenAPI document. `python -m api.http.openapi docs/openapi.json` rewrites the committed copy."""
+"""The OpenAPI document: FastAPI's own, with what FastAPI cannot see in the routes."""
 
 from __future__ import annotations
 
 import json
-import sys
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -70,15 +68,3 @@ def document(app: FastAPI) -> dict[str, Any]:
 def text(app: FastAPI) -> str:
     """The document as it is committed."""
     return json.dumps(document(app), indent=2, ensure_ascii=False) + "\n"
-
-
-def main(target: str) -> None:
-    """Write the document to a file."""
-    from api.http.app import create_app
-    from api.http.settings import Settings
-
-    Path(target).write_text(text(create_app(Settings(gallery=Path()))), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

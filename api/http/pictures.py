@@ -29,7 +29,7 @@ DOWNLOAD = "application/octet-stream"
 THUMBNAIL = "image/webp"
 
 # Each size asked for is a file in the cache, so any size is rounded up to one of these.
-SIZES = (160, 320, 480, 640, 960, 1280)
+SIZES = (160, 320, 480, 640, 1024)
 
 # Even if a picture were more than a picture, opened on its own it could neither run nor load anything.
 PICTURE_POLICY = "default-src 'none'; sandbox"

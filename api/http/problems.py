@@ -77,7 +77,9 @@ def problem_response(
     }
     if problem.errors:
         document["errors"] = [dict(error) for error in problem.errors]
-    return JSONResponse(document, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    # The answer to an unexpected error is made outside the guard that marks all others.
+    marked = {**(headers or {}), "x-content-type-options": "nosniff"}
+    return JSONResponse(document, problem.status, headers=marked, media_type=MEDIA_TYPE)
 
 
 def engine_problem(error: EngineError) -> Problem:

@@ -6,16 +6,25 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    WithJsonSchema,
+    model_validator,
+)
 
 Kind: TypeAlias = Literal["image", "text"]
-Scalar: TypeAlias = str | int | float | bool | None
+Scalar: TypeAlias = str | int | FiniteFloat | bool | None
 Metadata: TypeAlias = Annotated[
     dict[str, Scalar], Field(description="Names and plain values kept with the item.", max_length=64)
 ]
 
-MAX_K = 10_000
+MAX_K = 10_000  # the engine's own limit
 MAX_ITEMS = 1_000
+MAX_ID = 2**63 - 1  # ids are signed 64-bit integers
 
 
 def decode_picture(value: Any) -> Any:
@@ -49,7 +58,7 @@ PictureBytes: TypeAlias = Annotated[
 class Strict(BaseModel):
     """A request: unknown fields are refused, so a misspelled one cannot pass unseen."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
 
 class SearchRequest(Strict):
@@ -61,7 +70,7 @@ class SearchRequest(Strict):
 
     text: str | None = Field(None, description="Words to look for.")
     image: PictureBytes | None = None
-    like: int | None = Field(None, description="The id of an item; finds more like it.")
+    like: int | None = Field(None, ge=1, le=MAX_ID, description="The id of an item; finds more like it.")
     kind: Kind | None = Field(None, description="Only pictures or only texts; null finds both.")
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
     rerank: bool = Field(True, description="Look at the best candidates again, closely.")
@@ -170,7 +179,7 @@ class SearchReply(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "query": {"parts": [{"text": "two dogs in snow", "weight": 1.0}], "kind": None},
+                    "query": {"parts": [{"text": "two dogs in snow", "weight": 1.0}], "kind": "image"},
                     "hits": [
                         {
                             "rank": 1,
@@ -183,7 +192,7 @@ class SearchReply(BaseModel):
                             "signals": {"visual": 0.301512},
                         }
                     ],
-                    "timings": {"total": 0.031},
+                    "timings": {"total": 31.2},
                     "reranked": True,
                     "notes": [],
                 }
@@ -193,7 +202,7 @@ class SearchReply(BaseModel):
 
     query: QueryReply
     hits: list[HitReply]
-    timings: dict[str, float | None] = Field(description="Seconds each stage took.")
+    timings: dict[str, float | None] = Field(description="Milliseconds each stage took.")
     reranked: bool
     notes: list[str] = Field(description="What a person should know about these hits.")
 
@@ -201,8 +210,8 @@ class SearchReply(BaseModel):
 class OutcomeReply(BaseModel):
     """What became of one item of the request, in the request's order."""
 
-    uri: str | None = Field(description="Null when the picture could not be read and had no uri of its own.")
-    id: int | None
+    uri: str = Field(description="Of a form's picture: sha256: and the digest of its bytes.")
+    id: int | None = Field(description="Null when the item failed and was not there before.")
     status: Literal["added", "updated", "unchanged", "failed"]
     reason: str | None = Field(description="Why it failed; null otherwise.")
     name: str | None = Field(None, description="The file name an uploaded picture came with.")

@@ -26,6 +26,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Requests under way at a stop get this long to finish.
 GRACE_SECONDS = 10
 
+MAX_PORT = 65_535
+
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -64,14 +66,18 @@ def serve(gallery: Path, host: str, port: int, model: str | None, device: str | 
 
 def listen(host: str, port: int) -> socket.socket:
     """Take the address; port 0 lets the system choose one."""
+    if not 0 <= port <= MAX_PORT:
+        raise BadInput(f"cannot listen on {host}, port {port}: a port is 0 to {MAX_PORT}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
-        raise BadInput(f"cannot listen on {host}, port {port}: {error}") from None
+    except OSError as error:
+        raise BadInput(f"cannot listen on {host}, port {port}: {error.strerror}") from None
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        # Only a listening socket keeps others from taking the address as well.
+        listener.listen()
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)

@@ -23,9 +23,9 @@ class Service:
     fault: str | None = "The model is being loaded; try again in a few seconds"
 
     def warm(self) -> None:
-        """Load the model by asking it something, so that the first visitor does not wait for it."""
+        """Load the model now, so that the first visitor does not wait for it."""
         try:
-            self.engine.search("light", k=1)
+            self.engine.load()
         except EngineError as error:
             self.fault = str(error)
             log.error("not ready: %s", error)

@@ -40,7 +40,7 @@ function card(hit, actions) {
     picture.width = hit.metadata.width;
     picture.height = hit.metadata.height;
     picture.loading = hit.rank > 12 ? "lazy" : "eager";
-    picture.src = thumbnailUrl(hit.id, ratio > 1.8 ? 960 : 640);
+    picture.src = thumbnailUrl(hit.id, ratio > 1.8 ? 1024 : 640);
     picture.addEventListener("error", () => node.classList.add("gone"), { once: true });
     node.querySelector(".name").textContent = name;
     node.querySelector(".name").title = name;

@@ -1,0 +1,138 @@
+"""`POST /v1/search`: words, pictures and items, as JSON and as a form, over a real gallery."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import picture_bytes, running
+from starlette.testclient import TestClient
+
+from api.documents import result_document
+from api.http import Settings, create_app
+from engine import Part, Query, SearchEngine
+
+
+def search(client: TestClient, **fields: Any) -> dict[str, Any]:
+    response = client.post("/v1/search", json=fields)
+    assert response.status_code == 200, response.text
+    return response.json()  # type: ignore[no-any-return]
+
+
+def first_name(reply: dict[str, Any]) -> str:
+    return Path(reply["hits"][0]["uri"]).name
+
+
+def numbers(document: Any) -> list[float]:
+    if isinstance(document, dict):
+        return [n for value in document.values() for n in numbers(value)]
+    if isinstance(document, list):
+        return [n for value in document for n in numbers(value)]
+    return [document] if isinstance(document, float) else []
+
+
+@pytest.mark.parametrize("color", ["red", "green", "blue", "yellow"])
+def test_words_find_the_picture_they_name(client: TestClient, color: str) -> None:
+    reply = search(client, text=color, k=3)
+    assert first_name(reply) == f"{color}.png"
+    assert [hit["rank"] for hit in reply["hits"]] == [1, 2, 3]
+    assert reply["hits"] == sorted(reply["hits"], key=lambda hit: -hit["score"])
+    assert reply["query"] == {"parts": [{"text": color, "weight": 1.0}], "kind": None}
+
+
+def test_the_reply_is_the_document_the_command_line_prints(gallery: Path) -> None:
+    with SearchEngine.open(gallery) as engine:
+        with TestClient(create_app(Settings(gallery), engine), base_url="http://127.0.0.1") as client:
+            reply = search(client, text="red", explain=True)
+        printed = json.loads(json.dumps(result_document("red", engine.search("red", explain=True))))
+    assert reply.pop("timings").keys() == printed.pop("timings").keys()
+    assert reply == printed
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_a_picture_in_json_finds_its_like(client: TestClient, prefix: str) -> None:
+    data = picture_bytes("blue")
+    reply = search(client, image=prefix + base64.b64encode(data).decode(), k=1)
+    assert first_name(reply) == "blue.png"
+    (part,) = reply["query"]["parts"]
+    assert part["image"].startswith("sha256:") and len(part["image"]) == len("sha256:") + 64
+
+
+def test_a_picture_in_a_form_finds_its_like_and_fields_are_read(client: TestClient) -> None:
+    files = {"image": ("mine.png", picture_bytes("green"), "image/png")}
+    response = client.post("/v1/search", files=files, data={"k": "2", "rerank": "false", "kind": "image"})
+    assert response.status_code == 200, response.text
+    reply = response.json()
+    assert (first_name(reply), len(reply["hits"]), reply["reranked"]) == ("green.png", 2, False)
+    assert reply["query"]["kind"] == "image"
+
+
+def test_words_alone_travel_in_a_form_too(client: TestClient) -> None:
+    response = client.post("/v1/search", files={"text": (None, "yellow")})
+    assert response.status_code == 200, response.text
+    assert first_name(response.json()) == "yellow.png"
+
+
+def test_more_like_an_item_leaves_the_item_out(client: TestClient) -> None:
+    red = search(client, text="red", k=1)["hits"][0]
+    reply = search(client, like=red["id"])
+    assert reply["hits"] and red["id"] not in [hit["id"] for hit in reply["hits"]]
+
+
+def test_words_and_a_picture_together_move_the_answer(gallery: Path, client: TestClient) -> None:
+    image = base64.b64encode(picture_bytes("red")).decode()
+    both = search(client, text="green", image=image, k=5)
+    assert {Path(hit["uri"]).name for hit in both["hits"][:3]} >= {"yellow.png"}  # red light plus green light
+    parts = (Part(text="green"), Part(picture=picture_bytes("red")))
+    with SearchEngine.open(gallery) as engine:
+        expected = [hit.item.uri for hit in engine.search(Query(parts), k=5)]
+    assert [hit["uri"] for hit in both["hits"]] == expected
+
+
+def test_kind_asks_for_texts_only(client: TestClient) -> None:
+    reply = search(client, text="purple curtains", kind="text")
+    assert [hit["kind"] for hit in reply["hits"]] == ["text", "text"]
+    assert reply["hits"][0]["text"] == "purple curtains"
+    assert reply["hits"][0]["metadata"] == {"year": 2026}
+
+
+def test_k_over_the_gallery_gives_what_there_is(client: TestClient) -> None:
+    assert len(search(client, text="red", k=10_000, kind="image")["hits"]) == 5
+
+
+def test_contributions_add_up_and_every_number_is_finite_and_short(client: TestClient) -> None:
+    reply = search(client, text="red", explain=True)
+    for hit in reply["hits"]:
+        parts = hit["explanation"]["contributions"].values()
+        assert sum(parts) == pytest.approx(hit["score"], abs=1e-5)
+        assert hit["explanation"]["recall_rank"] >= 1
+    assert all(math.isfinite(n) and n == round(n, 6) for n in numbers(reply))
+    assert all("explanation" not in hit for hit in search(client, text="red")["hits"])
+
+
+def test_the_event_loop_stays_free_while_a_search_runs(gallery: Path) -> None:
+    """A 49-megapixel query keeps a core busy for long enough to ask after the process's health."""
+    big = picture_bytes("red", (7000, 7000))
+    replies: list[httpx.Response] = []
+    with running(create_app(Settings(gallery))) as address, httpx.Client(base_url=address) as client:
+
+        def ask() -> None:
+            replies.append(httpx.post(f"{address}v1/search", files={"image": big}, timeout=60))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        answered = 0
+        while asking.is_alive():
+            assert client.get("/healthz").status_code == 200
+            answered += bool(not replies)
+            time.sleep(0.01)
+        asking.join()
+    assert replies[0].status_code == 200
+    assert answered >= 5

@@ -1,0 +1,123 @@
+"""`serve` as a process of its own: where it listens, what it prints, how it stops, what it refuses."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import picture_bytes, wait_until
+
+from api.http import serve
+from api.http.server import listen, url
+from engine import BadInput, GalleryMismatch, SearchEngine
+
+CODE = """
+import sys
+from pathlib import Path
+from api.http import serve
+serve(Path(sys.argv[1]), "127.0.0.1", 0, None, None)
+"""
+PART_HEAD = b'--b\r\ncontent-disposition: form-data; name="image"; filename="a"\r\n\r\n'
+NOWHERE = [("no.such.host.invalid", 0), ("203.0.113.1", 0), ("127.0.0.1", 70000)]
+
+
+@contextmanager
+def process(gallery: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with log.open("wb") as errors:
+        command = [sys.executable, "-c", CODE, str(gallery)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+    try:
+        wait_until(lambda: "Crosslight is at" in log.read_text(), seconds=60)
+        found = re.search(r"Crosslight is at (\S+)", log.read_text())
+        assert found is not None
+        wait_until(lambda: answers(found[1]), seconds=30)
+        yield server, found[1]
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_logs_to_stderr_only_and_stops_cleanly(
+    gallery: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
+    log = tmp_path / "log"
+    with process(gallery, log) as (server, address):
+        assert httpx.post(f"{address}v1/search", json={"text": "red"}).status_code == 200
+        data = (tmp_path / "pictures" / "red.png").read_bytes() + b"more"
+        assert httpx.post(f"{address}v1/items", files={"files": data}).json()["added"] == 1
+        server.send_signal(stop)
+        stdout, _ = server.communicate(timeout=20)
+        assert (server.returncode, stdout) == (0, b"")
+    assert "POST /v1/search" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    with SearchEngine.open(gallery) as engine:  # its writer lock is free again
+        assert engine.remove(["note:1"]) == 1
+
+
+def test_a_request_under_way_is_finished_before_it_stops(gallery: Path, tmp_path: Path) -> None:
+    big = picture_bytes("red", (7000, 7000))
+    with process(gallery, tmp_path / "log") as (server, address):
+        with httpx.Client(base_url=address, timeout=30) as client:
+
+            def body() -> Iterator[bytes]:
+                half = len(big) // 2
+                yield PART_HEAD + big[:half]
+                server.send_signal(signal.SIGTERM)
+                time.sleep(0.3)
+                yield big[half:] + b"\r\n--b--\r\n"
+
+            headers = {"content-type": "multipart/form-data; boundary=b"}
+            response = client.post("v1/search", content=body(), headers=headers)
+        assert response.status_code == 200, response.text
+        assert server.wait(20) == 0
+
+
+def test_a_port_in_use_is_named(gallery: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BadInput, match=f"127.0.0.1, port {port}: Address already in use"):
+            serve(gallery, "127.0.0.1", port, None, None)
+
+
+@pytest.mark.parametrize(("host", "port"), NOWHERE)
+def test_an_address_that_is_not_here_is_named(gallery: Path, host: str, port: int) -> None:
+    with pytest.raises(BadInput, match=f"cannot listen on {host}, port {port}: "):
+        serve(gallery, host, port, None, None)
+
+
+def test_a_missing_gallery_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no gallery at .*missing"):
+        serve(tmp_path / "missing", "127.0.0.1", 0, None, None)
+    assert not (tmp_path / "missing").exists()
+
+
+def test_another_model_than_the_gallerys_is_refused(gallery: Path) -> None:
+    with pytest.raises(GalleryMismatch, match="made by the model color"):
+        serve(gallery, "127.0.0.1", 0, "mini", None)
+
+
+def test_the_address_can_be_typed_into_a_browser() -> None:
+    for host, shown in [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "localhost"), ("::1", "[::1]")]:
+        try:
+            listener = listen(host, 0)
+        except BadInput:
+            assert host == "::1"  # a machine without IPv6
+            continue
+        with listener:
+            assert re.fullmatch(rf"http://{re.escape(shown)}:\d+/", url(listener))
