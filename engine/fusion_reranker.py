@@ -1,0 +1,102 @@
+"""FusionReranker: recall, late interaction and cross-attention, blended and calibrated.
+
+It reads stored tokens only. How much each part counts, and what a score says about relevance, was
+learned on held-back photographs, for each direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.fusion import FusionModel
+from engine.types import Candidates, Encoded, Floats, Kind, Tokens, WordMap
+
+Spans = Callable[[str], list[tuple[str, int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """The weight of each part of a score, and the logistic that makes it a probability."""
+
+    visual: float
+    late: float
+    fusion: float
+    slope: float
+    offset: float
+
+
+class FusionReranker:
+    """Scores pairs of a text and a picture, whichever of the two is the query."""
+
+    name = "mini-fusion"
+
+    def __init__(
+        self, model: FusionModel, blends: Mapping[tuple[str, ...], Blend], spans: Spans, stamp: str
+    ) -> None:
+        self.stamp = stamp
+        self._model = model.eval()
+        self._blends = dict(blends)
+        self._spans = spans
+        self._device = model.late.sharpness.device
+
+    def supports(self, query: Kind, item: Kind) -> bool:
+        """Say whether the direction has a learned blend."""
+        return (query, item) in self._blends
+
+    def score(self, query: Encoded, kind: Kind, candidates: Candidates) -> Mapping[str, Floats]:
+        """Score candidates; see `Reranker`. The parts are "visual", "late" and "fusion"."""
+        blend = self._blends[kind, candidates.kind]
+        with torch.inference_mode():
+            late, fusion = self._model(*self._sides(query, kind, candidates))
+        return {
+            "visual": np.float32(blend.visual) * candidates.recall.astype(np.float32),
+            "late": np.float32(blend.late) * late.cpu().numpy(),
+            "fusion": np.float32(blend.fusion) * fusion.cpu().numpy(),
+        }
+
+    def probability(self, scores: Floats, query: Kind, item: Kind) -> Floats | None:
+        """Turn scores into probabilities of relevance (Platt, 1999)."""
+        blend = self._blends.get((query, item))
+        if blend is None:
+            return None
+        chances: Floats = 1 / (1 + np.exp(-(blend.slope * scores + blend.offset)))
+        return chances.astype(np.float32)
+
+    def explain(self, text: str, query: Encoded, candidates: Candidates) -> list[tuple[WordMap, ...]]:
+        """Tell where each word of the text looked, from the late interaction; see `Reranker`."""
+        words, real, cells = self._sides(query, "text", candidates)
+        with torch.inference_mode():
+            attention, weights = self._model.attention(words, real, cells)
+        # float64, so that the sums are 1 to the last digit a caller can see
+        maps = (attention * weights[..., None]).cpu().numpy().astype(np.float64)  # (n, w, c)
+        spans = [span for span in self._spans(text) if span[2] <= words.shape[1]]
+        return [
+            tuple(_word_map(word, grid[start:stop].sum(0)) for word, start, stop in spans) for grid in maps
+        ]
+
+    def _sides(self, query: Encoded, kind: Kind, candidates: Candidates) -> tuple[Tensor, Tensor, Tensor]:
+        """Tell the text side from the picture side: words (n or 1, w, d), real (n or 1, w), cells."""
+        assert query.tokens is not None and query.lengths is not None
+        if kind == "text":
+            words, lengths, cells = query.tokens, query.lengths, candidates.tokens
+        else:
+            words, lengths, cells = candidates.tokens, candidates.lengths, query.tokens
+        longest = max(1, int(lengths.max(initial=0)))
+        real = np.arange(longest) < lengths[:, None]
+        return self._unit(words[:, :longest]), torch.from_numpy(real).to(self._device), self._unit(cells)
+
+    def _unit(self, tokens: Tokens) -> Tensor:
+        return torch.from_numpy(tokens.astype(np.float32) / 127).to(self._device)
+
+
+def _word_map(word: str, share: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> WordMap:
+    weight = float(share.sum())
+    side = isqrt(len(share))
+    grid = share / weight if weight > 0 else np.full(len(share), 1 / len(share))
+    return WordMap(word, weight, grid.reshape(side, side).astype(np.float32))

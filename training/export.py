@@ -1,0 +1,56 @@
+"""Stage 5, export: the bundle that ships, float16 safetensors of at most 5 MB each and a config."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.fusion import FusionModel
+from engine.fusion_reranker import Blend
+from training.calibrate import as_config
+from training.data import SEED
+from training.heads import Model
+
+LARGEST = 5_000_000  # bytes of a file
+
+
+def bundled(model: Model, fusion: FusionModel, published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Name what ships: heads, the fusion model, and those tensors of the towers that changed.
+
+    `published` is the state of an untrained `Model`.
+    """
+    tensors = {f"fusion.{name}": tensor for name, tensor in fusion.state_dict().items()}
+    for name, tensor in model.state_dict().items():
+        is_head = name.startswith(("image_head.", "text_head."))
+        is_tower = name.startswith(("image_top.", "text_top."))
+        if is_head or (is_tower and not torch.equal(tensor, published[name])):
+            tensors[name] = tensor
+    return {name: tensor.to(torch.float16).contiguous() for name, tensor in tensors.items()}
+
+
+def export(folder: Path, tensors: dict[str, Tensor], blends: dict[str, Blend]) -> None:
+    """Write the bundle, replacing the one that is there."""
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    files: list[dict[str, Tensor]] = [{}]
+    for name, tensor in sorted(tensors.items()):
+        if sum(t.nbytes for t in files[-1].values()) + tensor.nbytes > LARGEST:
+            files.append({})
+        files[-1][name] = tensor
+    for number, part in enumerate(files):
+        save_file(part, aside / f"weights-{number}.safetensors")
+    config = {"seed": SEED, "blends": as_config(blends)}
+    (aside / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.safetensors"):
+        old.unlink()
+    for path in aside.iterdir():
+        os.replace(path, folder / path.name)
+    aside.rmdir()

@@ -1,0 +1,141 @@
+"""Stage 1, features: what the frozen parts of the towers make of every photograph and caption.
+
+Pictures are kept as the activations between the frozen stem and the trainable top of the image
+tower, float16, for several views: the whole picture, its mirror image, and random crops.
+One file a view, written aside and renamed when complete; a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageEnhance
+from torch.nn import functional as F
+
+from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces, pixels
+from training.data import SEED, Photo, read_picture
+
+log = logging.getLogger("training")
+
+STEM_SHAPE = (17, 17, 120)
+BATCH = 64
+WHOLE, MIRROR = 0, 1  # views 2 and up are random crops, for training photographs only
+
+
+def view_of(image: Image.Image, view: int, rng: np.random.Generator) -> Image.Image:
+    """Make one view of a picture: itself, its mirror image, or a random crop of half its area or more."""
+    if view == WHOLE:
+        return image
+    if view == MIRROR:
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    scale = np.sqrt(rng.uniform(0.5, 1.0))
+    stretch = np.exp(rng.uniform(-0.15, 0.15))
+    width = max(1, round(image.width * min(1.0, scale * stretch)))
+    height = max(1, round(image.height * min(1.0, scale / stretch)))
+    left = int(rng.integers(image.width - width + 1))
+    top = int(rng.integers(image.height - height + 1))
+    image = image.crop((left, top, left + width, top + height))
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = enhance(image).enhance(rng.uniform(0.75, 1.25))
+    return image
+
+
+def _batches(count: int, start: int) -> Iterator[tuple[int, int]]:
+    for first in range(start, count, BATCH):
+        yield first, min(count, first + BATCH)
+
+
+@torch.inference_mode()
+def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> Path:
+    """Write the stem's activations of one view of all photographs: (n, 17, 17, 120) float16."""
+    path = cache / f"view{view}.npy"
+    if path.exists():
+        return path
+    aside, progress = path.with_suffix(".part"), path.with_suffix(".progress")
+    start = int(progress.read_text()) if progress.exists() else 0
+    mode = "r+" if start else "w+"
+    shape = (len(photos), *STEM_SHAPE)
+    array = np.lib.format.open_memmap(aside, mode=mode, dtype=np.float16, shape=None if start else shape)
+    began = time.perf_counter()
+    for first, stop in _batches(len(photos), start):
+        # a view's randomness hangs on the photograph, so that a resumed run makes the same picture
+        images = [
+            view_of(read_picture(photos[i]), view, np.random.default_rng((SEED, view, i)))
+            for i in range(first, stop)
+        ]
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # 3 times faster; only training reads this
+            activations = tower.stem(pixels(images))
+        array[first:stop] = activations.float().permute(0, 2, 3, 1).numpy().astype(np.float16)
+        progress.write_text(str(stop))
+        if first // BATCH % 20 == 0:
+            log.info("view %d: %d of %d, %.0f s", view, stop, len(photos), time.perf_counter() - began)
+    array.flush()
+    os.replace(aside, path)
+    progress.unlink()
+    return path
+
+
+@dataclass(frozen=True)
+class CaptionStates:
+    """The frozen text layers' output for every caption, laid end to end.
+
+    `states` is (pieces, TEXT_WIDTH) float16; caption c is rows bounds[c] to bounds[c + 1]; `first`
+    (photographs + 1,) says which captions belong to a photograph; `meaning` (captions, TEXT_WIDTH)
+    float16 is the published model's own sentence vector, a teacher of what means the same.
+    """
+
+    states: npt.NDArray[np.float16]
+    bounds: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    meaning: npt.NDArray[np.float16]
+
+    def batch(self, captions: Sequence[int], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pad some captions, cut to `limit`, to (n, t, TEXT_WIDTH) float32 and `real` (n, t) bool."""
+        lengths = [min(limit, int(self.bounds[c + 1] - self.bounds[c])) for c in captions]
+        hidden = torch.zeros(len(lengths), max(lengths), self.states.shape[1])
+        real = torch.zeros(len(lengths), max(lengths), dtype=torch.bool)
+        for i, (c, length) in enumerate(zip(captions, lengths, strict=True)):
+            hidden[i, :length] = torch.from_numpy(self.states[self.bounds[c] : self.bounds[c] + length])
+            real[i, :length] = True
+        return hidden, real
+
+
+@torch.inference_mode()
+def cache_captions(
+    tower: TextTower, pieces: WordPieces, photos: Sequence[Photo], cache: Path
+) -> CaptionStates:
+    """Run the frozen text layers over every caption, or read what an earlier run kept."""
+    path = cache / "captions.npz"
+    if not path.exists():
+        captions = [caption for photo in photos for caption in photo.captions]
+        rows: list[npt.NDArray[np.float16]] = []
+        meaning: list[npt.NDArray[np.float16]] = []
+        for start, stop in _batches(len(captions), 0):
+            ids, real = pieces.encode(captions[start:stop])
+            hidden = tower.start(ids, real)
+            share = real[..., None] / real.sum(1)[:, None, None]
+            sentence = F.normalize((tower.finish(hidden, real) * share).sum(1), dim=-1)
+            meaning.append(sentence.numpy().astype(np.float16))
+            half = hidden.numpy().astype(np.float16)
+            rows += [half[i, : int(length)] for i, length in enumerate(real.sum(1))]
+        aside = cache / "captions.aside.npz"
+        np.savez(
+            aside,
+            states=np.concatenate(rows),
+            bounds=np.cumsum([0, *map(len, rows)]),
+            first=np.cumsum([0, *(len(photo.captions) for photo in photos)]),
+            meaning=np.concatenate(meaning),
+        )
+        os.replace(aside, path)
+    with np.load(path) as kept:
+        return CaptionStates(**kept)
