@@ -51,7 +51,7 @@ def demo(
     show_report(report, gallery, time.perf_counter() - start)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
-    with SearchEngine.open(gallery, read_only=True) as engine:
+    with SearchEngine.open(gallery, create=False) as engine:
         if not len(engine):
             raise BadInput(f"there is no picture in {photos}; give a folder that has some")
         engine.load()

@@ -183,7 +183,7 @@ def _count_pixels(found: Found) -> int:
     if isinstance(found, Unreadable):
         return 0
     try:
-        with Image.open(found.path, formats=FORMATS) as picture:
+        with Image.open(found.path, formats=tuple(FORMATS)) as picture:
             return picture.width * picture.height
     except Exception:  # hostile bytes raise many types; this is the edge of one item
         return 0

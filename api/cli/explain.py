@@ -9,7 +9,7 @@ from api.cli.output import name_of, plain, stdout
 from engine.types import Explanation, Floats, Hit, Result, WordMap
 
 SHADES = " ░▒▓█"
-GRIDS_SHOWN = 4
+GRIDS_SHOWN = 3
 LARGEST_GRID = 16
 PLACES = (
     ("upper left", "top", "upper right"),

@@ -9,14 +9,13 @@ from rich.text import Text
 
 from api.cli.options import DEFAULT_GALLERY, GalleryOption, JsonOption
 from api.cli.output import amount, guarded, plain, show_json, stdout
+from api.cli.reading import open_to_read
 
 
 @guarded
 def info(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) -> None:
     """Tell what a gallery holds, which model made it, and what it takes on disk."""
-    from engine import SearchEngine
-
-    with SearchEngine.open(gallery, read_only=True) as engine:
+    with open_to_read(gallery) as engine:
         facts = engine.info()
     if as_json:
         show_json(facts)

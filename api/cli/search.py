@@ -18,6 +18,7 @@ from api.cli.options import (
     RerankOption,
 )
 from api.cli.output import guarded, name_of, note, plain, show_json, stdout
+from api.cli.reading import open_to_read
 from engine.errors import BadInput
 from engine.types import Hit, Part, Query, Result
 
@@ -44,10 +45,8 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures by words, by a picture, or by both together."""
-    from engine import SearchEngine
-
     query = make_query(text, image, kind)
-    with SearchEngine.open(gallery, device=device, read_only=True) as engine:
+    with open_to_read(gallery, device) as engine:
         result = engine.search(query, k=k, rerank=rerank, explain=explain)
     if as_json:
         from api.documents import result_document
