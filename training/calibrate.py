@@ -78,4 +78,6 @@ def calibration_error(chances: Floats, relevant: npt.NDArray[np.bool_], bins: in
 
 def as_config(blends: dict[str, Blend]) -> dict[str, dict[str, float]]:
     """Write blends the way the bundle's config.json holds them."""
-    return {direction: {n: round(v, 5) for n, v in asdict(blend).items()} for direction, blend in blends.items()}
+    return {
+        direction: {n: round(v, 5) for n, v in asdict(blend).items()} for direction, blend in blends.items()
+    }

@@ -82,7 +82,9 @@ def encode(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             vectors, tokens = model.texts(hidden, real)
         texts.append(vectors)
-        inner = (tokens.float() * 127).round().to(torch.int8)[:, 1:]  # without [CLS]; [SEP] is past the length
+        inner = (
+            (tokens.float() * 127).round().to(torch.int8)[:, 1:]
+        )  # without [CLS]; [SEP] is past the length
         words.append(F.pad(inner, (0, 0, 0, TEXT_LIMIT - inner.shape[1])))
         lengths.append(without_ends(real).sum(1))
     return Gallery(*map(torch.cat, (pictures, cells, texts, words, lengths)), owner)
