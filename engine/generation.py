@@ -16,18 +16,21 @@ import json
 import logging
 import os
 import shutil
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.filters import parse
 from engine.index import Index, make_index
 from engine.store import Store
 from engine.tokens import TokenStore
-from engine.types import Encoded, Ids, Signal
+from engine.types import Bitmap, Encoded, Ids, Signal
 
 SCHEMA = 1
+KEPT_BITMAPS = 32
 logger = logging.getLogger(__name__)
 
 
@@ -47,6 +50,7 @@ class Generation:
     revision: int = 0
     views: dict[Signal, View] = field(default_factory=dict)
     unsaved: int = 0
+    bitmaps: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # of filters, latest used last
 
     def catch_up(self, store: Store) -> None:
         """Take in everything that was committed after this generation's revision."""
@@ -58,6 +62,19 @@ class Generation:
                 self.unsaved += len(ids)
             self.unsaved += len(changes.removed)
             self.revision = changes.revision
+            self.bitmaps.clear()
+
+    def bitmap(self, filter_text: str, store: Store) -> Bitmap:
+        """Return which items a filter names, from the store or as it was found at this revision."""
+        if filter_text not in self.bitmaps:
+            ids = store.matching(parse(filter_text))
+            bitmap = np.zeros(int(ids.max(initial=-1)) + 1, dtype=bool)
+            bitmap[ids] = True
+            self.bitmaps[filter_text] = bitmap
+        self.bitmaps.move_to_end(filter_text)
+        while len(self.bitmaps) > KEPT_BITMAPS:
+            self.bitmaps.popitem(last=False)
+        return self.bitmaps[filter_text]
 
     def __len__(self) -> int:
         return sum(self.held().values())

@@ -17,6 +17,8 @@ from engine.errors import BadInput
 from engine.gallery import Gallery
 from engine.pictures import Picture, file_uri, load_picture, uri_path
 from engine.store import Record, Store
+from engine.store.conditions import BUILT_IN
+from engine.store.facts import type_of
 from engine.types import Encoded, Item, Report, Scalar, Signal
 
 MAX_TEXT = 1_000_000  # characters of one item's words
@@ -34,11 +36,14 @@ class Prepared:
 def add_batch(items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder) -> Report:
     """Add a batch; of several items with one uri the last one counts."""
     report = Report()
+    types = store.fields()
     prepared: dict[str, Prepared] = {}
     for given in items:
         try:
             item = _as_item(given)
-            prepared[item.uri] = _prepare(item, gallery)
+            new = _prepare(item, gallery)
+            _check_types(new.record.metadata, types)
+            prepared[item.uri] = new
         except BadInput as error:
             report.failed[_name(given)] = str(error)
     known = store.known(list(prepared))
@@ -121,12 +126,26 @@ def _check(item: Item) -> None:
         if "\x00" in words or any(0xD800 <= ord(c) <= 0xDFFF for c in words):
             raise BadInput(f"{words[:60]!r} is not valid Unicode text; for a file name use a file: URI")
     for key, value in item.metadata.items():
+        if key in BUILT_IN:
+            raise BadInput(f"metadata cannot have a column {key!r}, every item has one; give it another name")
         if not isinstance(value, str | int | float | bool | None):
             raise BadInput(
                 f"metadata {key!r} is a {type(value).__name__}; only text, numbers, true/false fit"
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"metadata {key!r} is {value}; only finite numbers fit")
+
+
+def _check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
+    """Hold each column to the type of its first value; new columns are added to `types`."""
+    for name, value in metadata.items():
+        kind = type_of(value)
+        if kind is not None and types.get(name, kind) != kind:
+            raise BadInput(
+                f"metadata {name!r} is a {kind} ({value!r}) here and a {types[name]} in this gallery; "
+                "convert it, or give it another name"
+            )
+    types.update({name: kind for name, value in metadata.items() if (kind := type_of(value))})
 
 
 def _keeps_vectors(old: Record | None, new: Record) -> bool:

@@ -22,9 +22,9 @@ from engine.errors import BadPicture
 MAX_PIXELS = 89_478_485
 MAX_BYTES = 256 * 1024 * 1024
 Image.init()  # registers Pillow's formats; AVIF is missing from some builds
-FORMATS = [
-    name for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF") if name in Image.OPEN
-]
+FORMATS = tuple(
+    str(name) for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF") if name in Image.OPEN
+)
 
 
 @dataclass(frozen=True, slots=True)

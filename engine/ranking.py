@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.generation import View
+from engine.index import Planned
 from engine.query import Composed
 from engine.rerank import Reranker
 from engine.types import Candidates, Explanation, Floats, Hit, Ids, Item, Kind, Signal
@@ -63,12 +64,13 @@ class Ranking:
         )
 
 
-def recall(view: View | None, signal: Signal, composed: Composed, depth: int) -> Recalled:
+def recall(view: View | None, signal: Signal, composed: Composed, planned: Planned, depth: int) -> Recalled:
     """Ask one signal's index for its `depth` nearest, leaving out the items the query names."""
     kind: Kind = "image" if signal is Signal.VISUAL else "text"
     if view is None:
         return Recalled(kind, np.empty(0, np.int64), np.empty(0, np.float32), None)
-    scores, ids = view.index.search(composed.vector, min(depth + len(composed.exclude), len(view.index)))
+    most = min(depth + len(composed.exclude), len(view.index))
+    scores, ids = view.index.search(composed.vector, most, planned)
     keep = (ids[0] >= 0) & ~np.isin(ids[0], composed.exclude)
     ids, cosines = ids[0][keep][:depth], scores[0][keep][:depth]
     best = ids[:RERANK_DEPTH]

@@ -8,13 +8,13 @@ which one at a time writes.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
+from engine.clock import Clock
 from engine.encoders import Encoder
 from engine.errors import BadInput, GalleryMismatch, ItemNotFound
 from engine.gallery import Gallery, disk_errors
@@ -22,6 +22,7 @@ from engine.generation import latest
 from engine.ingest import add_batch
 from engine.models import DEFAULT, Model, check_key, load_model
 from engine.pictures import load_picture
+from engine.plan import choose
 from engine.query import as_query, check, compose, wanted_signal
 from engine.ranking import RERANK_DEPTH, Ranking, explained, order, recall
 from engine.store import State, Store
@@ -202,24 +203,35 @@ class SearchEngine:
         }
 
     def search(
-        self, query: str | Query, *, k: int = 10, rerank: bool = True, explain: bool = False
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        filter: str | None = None,
+        rerank: bool = True,
+        explain: bool = False,
     ) -> Result:
         """Find the `k` items nearest to a query: dense recall, then cross-attention reranking.
 
         A string is a query of one text. Pictures are searched where the gallery has any, unless the
-        query says which kind it wants. Raises `BadInput` for a query that cannot be answered.
+        query says which kind it wants; `filter` is in the language of `engine.filters`. Raises
+        `BadInput` for a query or a filter that cannot be answered.
         """
         query = as_query(query)
         check(query, k)
         model = self.load()
-        clock = _Clock()
+        clock = Clock()
         with self._model_lock:
             composed = compose(query, model.encoder, self._store)
         clock.lap("encode")
         with self._view_lock:
             self._refresh()
+            bitmap = None if filter is None else self._generation.bitmap(filter, self._store)
+            clock.lap("filter")
             signal = wanted_signal(query, self._generation.held())
-            found = recall(self._generation.views.get(signal), signal, composed, max(k, RERANK_DEPTH))
+            view = self._generation.views.get(signal)
+            plan, planned = choose(view.index if view else None, bitmap)
+            found = recall(view, signal, composed, planned, max(k, RERANK_DEPTH))
         clock.lap("recall")
         with self._model_lock:
             ranked = order(found, composed, model.reranker if rerank else None)
@@ -230,7 +242,7 @@ class SearchEngine:
             with self._model_lock:
                 hits = explained(hits, found, composed, model.reranker)
             clock.lap("explain")
-        return Result(tuple(hits), clock.milliseconds(), ranked.reranked)
+        return Result(tuple(hits), clock.milliseconds(), ranked.reranked, plan)
 
     def _hits(self, ranked: Ranking, signal: Signal, explain: bool) -> list[Hit]:
         items = self._items(ranked.ids.tolist())
@@ -273,19 +285,3 @@ class SearchEngine:
         if wanted and self._gallery.is_writing:
             with disk_errors(self.path):
                 self._generation.save(self._gallery.generations, self._state.gallery)
-
-
-class _Clock:
-    """Laps of one search, in milliseconds."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps[stage] = (now - self._last) * 1000
-        self._last = now
-
-    def milliseconds(self) -> dict[str, float]:
-        return {**self._laps, "total": (self._last - self._start) * 1000}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ids: TypeAlias = npt.NDArray[np.int64]
 Tokens: TypeAlias = npt.NDArray[np.int8]
+Bitmap: TypeAlias = npt.NDArray[np.bool_]  # by item id: bitmap[id] says whether the item is meant
 Kind: TypeAlias = Literal["image", "text"]
 Scalar: TypeAlias = str | int | float | bool | None
 PictureSource: TypeAlias = "Path | bytes | Picture"
@@ -141,12 +142,22 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How a filtered search was run: over `allowed` of `held` items, and by which way."""
+
+    name: Literal["unfiltered", "pre-filter", "bitmap", "empty"]
+    allowed: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The hits of one search, best first, with the milliseconds each stage took."""
 
     hits: tuple[Hit, ...]
     timings: Mapping[str, float]
     reranked: bool
+    plan: Plan
     notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Hit]:

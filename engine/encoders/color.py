@@ -43,16 +43,16 @@ def _text_vector(words: Sequence[str]) -> Floats:
     vector = np.zeros((1, ColorEncoder.dim), dtype=np.float32)
     for word in words:
         if word in ImageColor.colormap:
-            vector[0, :3] += _centered(np.array(ImageColor.getrgb(word)))
+            vector[0, :3] += _centered(np.array(ImageColor.getrgb(word), dtype=np.uint8))
         else:
             place = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % SPARE
             vector[0, 3 + place] += 0.3
-    return _unit(vector)[0]
+    row: Floats = _unit(vector)[0]
+    return row
 
 
-def _centered(rgb: npt.NDArray[np.integer]) -> Floats:
-    centered: Floats = (rgb.astype(np.float32) - 127.5) / 127.5
-    return centered
+def _centered(rgb: npt.NDArray[np.uint8]) -> Floats:
+    return (rgb.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from engine.errors import BadInput
-from engine.types import Floats, Ids
+from engine.types import Bitmap, Floats, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Which items a search may return, and whether to score just those or to scan past the others."""
+
+    bitmap: Bitmap | None = None
+    gather: bool = False
+
+
+EVERYTHING = Planned()
 
 
 class Index(Protocol):
@@ -31,11 +43,16 @@ class Index(Protocol):
         """Forget these ids; an id that is not there is none of its concern."""
         ...
 
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+    def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
         """Return the k nearest of (q, dim) queries as scores and ids, (q, k) each, best first.
 
-        Places past the end of the index hold -inf and -1.
+        Of a filtered search only allowed ids come back, all of them if they are no more than k.
+        Places past the end hold -inf and -1.
         """
+        ...
+
+    def allowed(self, bitmap: Bitmap) -> int:
+        """Count the items of the index that a bitmap names."""
         ...
 
     def contents(self) -> tuple[Ids, Floats]:
@@ -63,6 +80,23 @@ def unit(vectors: Floats, dim: int) -> Floats:
         raise BadInput("a vector is all zeros, so it has no direction")
     normalized: Floats = vectors / lengths
     return normalized
+
+
+def named(ids: Ids, bitmap: Bitmap) -> Bitmap:
+    """Tell for each id (n,) whether a bitmap names it; an id past its end is not named."""
+    inside = ids < len(bitmap)
+    return inside & bitmap[np.where(inside, ids, 0)] if len(bitmap) else inside
+
+
+def best(similarities: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+    """Order (q, n) similarities of n ids and return the first k, padded with -inf and -1."""
+    found = min(k, len(ids))
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, :found]
+    scores = np.full((len(similarities), k), -np.inf, dtype=np.float32)
+    best_ids = np.full((len(similarities), k), -1, dtype=np.int64)
+    scores[:, :found] = np.take_along_axis(similarities, order, axis=1)
+    best_ids[:, :found] = ids[order]
+    return scores, best_ids
 
 
 def _exact(dim: int) -> Index:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.index import unit
-from engine.types import Floats, Ids
+from engine.index import EVERYTHING, Planned, best, named, unit
+from engine.types import Bitmap, Floats, Ids
 
 
 class ExactIndex:
@@ -33,15 +33,15 @@ class ExactIndex:
         keep = ~np.isin(self._ids, ids)
         self._ids, self._vectors = self._ids[keep], self._vectors[keep]
 
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
-        similarities = unit(queries, self.dim) @ self._vectors.T  # (q, n)
-        found = min(k, len(self))
-        order = np.argsort(-similarities, axis=1, kind="stable")[:, :found]
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        ids = np.full((len(queries), k), -1, dtype=np.int64)
-        scores[:, :found] = np.take_along_axis(similarities, order, axis=1)
-        ids[:, :found] = self._ids[order]
-        return scores, ids
+    def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
+        ids, vectors = self._ids, self._vectors
+        if plan.bitmap is not None:
+            wanted = named(ids, plan.bitmap)
+            ids, vectors = ids[wanted], vectors[wanted]
+        return best(unit(queries, self.dim) @ vectors.T, ids, k)
+
+    def allowed(self, bitmap: Bitmap) -> int:
+        return int(named(self._ids, bitmap).sum())
 
     def contents(self) -> tuple[Ids, Floats]:
         return self._ids, self._vectors

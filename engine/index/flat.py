@@ -13,8 +13,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from engine.index import unit
-from engine.types import Floats, Ids
+from engine.index import EVERYTHING, Planned, best, named, unit
+from engine.types import Bitmap, Floats, Ids
 
 MAX_TOMBSTONES = 1000
 GPU_MAX_K = 2048  # what FAISS's GPU k-selection can return
@@ -48,8 +48,20 @@ class FlatIndex:
         if len(self._ids) - len(self) > max(MAX_TOMBSTONES, len(self) // 10):
             self._rebuild(*self.contents())
 
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+    def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
         queries = unit(queries, self.dim)
+        if plan.bitmap is None:
+            return self._scan(queries, k)
+        rows = self._live & named(self._ids, plan.bitmap)
+        if plan.gather or self._on_gpu:
+            return self._gather(queries, k, np.flatnonzero(rows))
+        return self._select(queries, k, rows)
+
+    def allowed(self, bitmap: Bitmap) -> int:
+        return int((self._live & named(self._ids, bitmap)).sum())
+
+    def _scan(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+        """Search all rows, and so many more hits as there are tombstones to be passed over."""
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         ids = np.full((len(queries), k), -1, dtype=np.int64)
         fetched = min(k + len(self._ids) - len(self), self._index.ntotal)
@@ -64,6 +76,23 @@ class FlatIndex:
             scores[place, :kept] = row_scores[alive][:kept]
             ids[place, :kept] = self._ids[rows[alive]][:kept]
         return scores, ids
+
+    def _gather(self, queries: Floats, k: int, rows: Ids) -> tuple[Floats, Ids]:
+        """Take the vectors of these rows and score them alone."""
+        vectors: Floats = np.empty((len(rows), self.dim), dtype=np.float32)
+        if len(rows):
+            self._index.reconstruct_batch(rows, vectors)
+        return best(queries @ vectors.T, self._ids[rows], k)
+
+    def _select(self, queries: Floats, k: int, rows: Bitmap) -> tuple[Floats, Ids]:
+        """Scan all rows with a selector that skips those that are not wanted."""
+        bits = np.packbits(rows, bitorder="little")
+        selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        found_scores, found_rows = self._index.search(queries, k, params=parameters)
+        found = found_rows >= 0
+        ids = np.where(found, self._ids[np.where(found, found_rows, 0)], -1)
+        return np.where(found, found_scores, -np.inf).astype(np.float32), ids
 
     def contents(self) -> tuple[Ids, Floats]:
         vectors: Floats = self._index.reconstruct_n(0, self._index.ntotal)

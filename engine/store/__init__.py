@@ -18,7 +18,10 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.errors import ItemNotFound
+from engine.filters import Filter
+from engine.store.conditions import condition
 from engine.store.database import connect, storage_errors
+from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, RemovalRow, StateRow
 from engine.types import Encoded, Ids, Item, Kind, Scalar, Signal
 
@@ -110,9 +113,10 @@ class Store:
         """Write records with distinct uris, all or none; an item that is there keeps its id."""
         with self._session() as session, session.begin():
             revision = _next_revision(session)
-            ids = _ids_of(session, [record.uri for record in records])
-            for record in records:
-                _write(session, record, ids.get(record.uri), revision)
+            known = _ids_of(session, [record.uri for record in records])
+            ids = [_write(session, record, known.get(record.uri), revision) for record in records]
+            said = {i: (record.text, record.metadata) for i, record in zip(ids, records, strict=True)}
+            write_facts(session, said, list(known.values()))
 
     def remove(self, uris: Sequence[str]) -> int:
         """Remove items, all or none; `ItemNotFound` names the first uri that is not there."""
@@ -124,6 +128,7 @@ class Store:
             revision = _next_revision(session)
             for some in _slices(sorted(ids.values())):
                 session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id.in_(some)))
+                forget_facts(session, some)
                 session.execute(delete(ItemRow).where(ItemRow.id.in_(some)))
                 session.execute(insert(RemovalRow), [{"item_id": i, "revision": revision} for i in some])
             return len(ids)
@@ -151,6 +156,22 @@ class Store:
             if digest is None:
                 raise ItemNotFound(f"no item has the id {item_id}")
             return digest
+
+    def fields(self) -> dict[str, str]:
+        """Return the type (number, text, boolean) of every metadata column, by name."""
+        with self._session() as session:
+            return {name: kind for name, (_, kind) in read_fields(session).items()}
+
+    def matching(self, tree: Filter, *, among: Sequence[int] | None = None) -> Ids:
+        """Return the ids, ascending, of the items for which a filter holds, or of those among some."""
+        with self._session() as session:
+            wanted = select(ItemRow.id).where(condition(tree, read_fields(session)))
+            if among is None:
+                return np.fromiter(session.scalars(wanted.order_by(ItemRow.id)), dtype=np.int64)
+            found = [
+                i for some in _slices(among) for i in session.scalars(wanted.where(ItemRow.id.in_(some)))
+            ]
+            return np.array(sorted(found), dtype=np.int64)
 
     def embedding(self, item_id: int) -> tuple[Signal, Encoded] | None:
         """Return an item's embedding (one row), or `None` when the item is not there."""
@@ -191,7 +212,7 @@ def _ids_of(session: Session, uris: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _write(session: Session, record: Record, item_id: int | None, revision: int) -> None:
+def _write(session: Session, record: Record, item_id: int | None, revision: int) -> int:
     values = {
         "uri": record.uri,
         "kind": record.kind,
@@ -210,10 +231,10 @@ def _write(session: Session, record: Record, item_id: int | None, revision: int)
         item_id = row.id
     else:
         session.execute(update(ItemRow).where(ItemRow.id == item_id).values(values))
-    if record.embeddings is None:
-        return
-    session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
-    session.add_all(_embedding_row(item_id, *pair) for pair in record.embeddings.items())
+    if record.embeddings is not None:
+        session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
+        session.add_all(_embedding_row(item_id, *pair) for pair in record.embeddings.items())
+    return item_id
 
 
 def _embedding_row(item_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:

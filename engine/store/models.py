@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite hands out 64-bit row ids only for a column declared INTEGER.
@@ -60,6 +60,35 @@ class EmbeddingRow(Base):
     tokens: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_dim: Mapped[int | None]
     length: Mapped[int | None]
+
+
+class FieldRow(Base):
+    """A column of the metadata, by its name, and the one type its values have."""
+
+    __tablename__ = "fields"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    type: Mapped[str] = mapped_column(String(8))  # number, text or boolean
+
+
+class FactRow(Base):
+    """One value of one item's metadata, laid out for filters: derived from `items.metadata`.
+
+    `number` holds numbers, and booleans as 0 and 1; `words` holds texts. Each index covers the query
+    "which items have such a value", so a filter reads no item.
+    """
+
+    __tablename__ = "facts"
+    __table_args__ = (
+        Index("ix_facts_number", "field_id", "number", "item_id"),
+        Index("ix_facts_words", "field_id", "words", "item_id"),
+    )
+
+    item_id: Mapped[int] = mapped_column(ItemId, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    field_id: Mapped[int] = mapped_column(ForeignKey("fields.id"), primary_key=True)
+    number: Mapped[float | None] = mapped_column(Float)
+    words: Mapped[str | None] = mapped_column(Text)
 
 
 class RemovalRow(Base):

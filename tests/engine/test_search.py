@@ -37,7 +37,7 @@ def test_words_find_pictures(engine: SearchEngine) -> None:
         assert names(result)[0] == color
         assert result[0].score == pytest.approx(1, abs=1e-4)
         assert [hit.rank for hit in result] == [1, 2, 3]
-        assert set(result.timings) == {"encode", "recall", "rerank", "fetch", "total"}
+        assert set(result.timings) == {"encode", "filter", "recall", "rerank", "fetch", "total"}
 
 
 def test_pictures_find_pictures_and_words(engine: SearchEngine, photos: Path) -> None:

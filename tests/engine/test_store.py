@@ -143,9 +143,15 @@ def test_any_words_come_back(store: Store, uri: str, text: str | None, metadata:
     assert (known.uri, known.text, known.metadata) == (uri, text, metadata)
 
 
+def not_full_text(name: str | None, kind: str, _parents: object) -> bool:
+    """Tell Alembic which tables the models describe: not those of SQLite's full text."""
+    return not (kind == "table" and (name or "").startswith("words"))
+
+
 def test_the_migrations_make_the_models(store: Store) -> None:
     with store._engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        known = MigrationContext.configure(connection, opts={"include_name": not_full_text})
+        assert compare_metadata(known, Base.metadata) == []
 
 
 def test_a_file_from_the_future_is_refused(store: Store) -> None:

@@ -1,0 +1,71 @@
+"""A filter as SQL over the facts, with every value bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from operator import eq, ge, gt, le, lt
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, literal_column, not_, or_, select, text
+
+from engine.errors import BadInput
+from engine.filters import All, Compare, Filter, Has, Matches, Not, OneOf, Value
+from engine.store.facts import type_of
+from engine.store.models import FactRow, ItemRow
+
+Fields = Mapping[str, tuple[int, str]]  # name -> (id, type)
+OPERATORS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+# Columns that every item has, beside its metadata.
+BUILT_IN: dict[str, tuple[Any, str]] = {
+    "id": (ItemRow.id, "number"),
+    "uri": (ItemRow.uri, "text"),
+    "kind": (ItemRow.kind, "text"),
+    "text": (ItemRow.text, "text"),
+}
+
+
+def condition(tree: Filter, fields: Fields) -> ColumnElement[bool]:
+    """Turn a filter into a condition on `items`; `BadInput` for an unknown column or another type."""
+    match tree:
+        case Compare(column, "!=", value):
+            return not_(condition(Compare(column, "=", value), fields))
+        case Compare(column, operator, value):
+            return _holds(column, [value], fields, lambda stored: OPERATORS[operator](stored, value))
+        case OneOf(column, values):
+            return _holds(column, list(values), fields, lambda stored: stored.in_(values))
+        case Has(column):
+            return _holds(column, [], fields, lambda stored: stored.is_not(None))
+        case Matches(_, words):
+            return _matches(words)
+        case Not(inner):
+            return not_(condition(inner, fields))
+        case All(parts):
+            return and_(*(condition(part, fields) for part in parts))
+        case _:
+            return or_(*(condition(part, fields) for part in tree.parts))
+
+
+def _holds(column: str, values: list[Value], fields: Fields, test: Any) -> ColumnElement[bool]:
+    known = {name: kind for name, (_, kind) in {**BUILT_IN, **fields}.items()}
+    if column not in known:
+        near = get_close_matches(column, known, n=3, cutoff=0.5) or sorted(known)[:10]
+        raise BadInput(f"no item has a column {column!r}; there is {', '.join(near)}")
+    for value in values:
+        if type_of(value) != known[column]:
+            raise BadInput(
+                f"{column} is a {known[column]}, {value!r} is a {type_of(value)}; compare like with like"
+            )
+    if column in BUILT_IN:
+        stored = BUILT_IN[column][0]
+        return and_(stored.is_not(None), test(stored))
+    field_id, kind = fields[column]
+    stored = FactRow.words if kind == "text" else FactRow.number
+    return ItemRow.id.in_(select(FactRow.item_id).where(FactRow.field_id == field_id, test(stored)))
+
+
+def _matches(words: str) -> ColumnElement[bool]:
+    # Each word is quoted, so none of it is read as FTS5's own query syntax.
+    quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
+    matched = literal_column("words").op("MATCH")(quoted)
+    return ItemRow.id.in_(select(literal_column("rowid")).select_from(text("words")).where(matched))

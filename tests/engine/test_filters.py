@@ -1,0 +1,197 @@
+"""The filter language: what it means, checked against plain Python; and what it says of mistakes."""
+
+from __future__ import annotations
+
+import random
+import re
+import sqlite3
+from collections.abc import Iterator
+from operator import eq, ge, gt, le, lt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import BadInput, Item, Report, SearchEngine
+from engine.filters import All, Any, Compare, Filter, Has, Matches, Not, OneOf, parse
+from engine.types import Scalar
+
+PLACES = ("Oslo", "Bergen", "São Paulo", 'the "old" town', "x' OR 1=1 --")
+COUNT = 400
+
+
+def made() -> dict[str, tuple[str, dict[str, Scalar]]]:
+    """Texts with metadata of every type, some of it missing."""
+    chance = random.Random(0)
+    items: dict[str, tuple[str, dict[str, Scalar]]] = {}
+    for n in range(COUNT):
+        metadata: dict[str, Scalar] = {"n": n, "draft": chance.random() < 0.3, "camera model": f"X{n % 3}"}
+        if chance.random() < 0.8:
+            metadata["year"] = chance.randrange(2000, 2030)
+        if chance.random() < 0.8:
+            metadata["place"] = chance.choice(PLACES)
+        if chance.random() < 0.5:
+            metadata["weight"] = round(chance.uniform(-2, 2), 3)
+        words = chance.sample(["snow", "dog", "Café", "red", "sea"], 2)
+        items[f"item {n}"] = (" ".join(words), metadata)
+    return items
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
+    with SearchEngine.open(tmp_path_factory.mktemp("filters") / "g", model="color") as engine:
+        engine.add(Item(uri, "text", text, metadata=data) for uri, (text, data) in made().items())
+        yield engine
+
+
+def holds(tree: Filter, item: dict[str, Scalar]) -> bool:
+    """What a filter means, said in Python."""
+    match tree:
+        case All(parts):
+            return all(holds(part, item) for part in parts)
+        case Any(parts):
+            return any(holds(part, item) for part in parts)
+        case Not(inner):
+            return not holds(inner, item)
+        case Compare(column, "!=", value):
+            return not holds(Compare(column, "=", value), item)
+        case Matches(_, words):
+            return set(words.lower().split()) <= set(str(item["text"]).replace("é", "e").lower().split())
+        case _:
+            return item.get(tree.column) is not None and compares(tree, item[tree.column])
+
+
+def compares(tree: Compare | OneOf | Has, stored: Scalar) -> bool:
+    if isinstance(tree, Has):
+        return True
+    if isinstance(tree, OneOf):
+        return stored in tree.values
+    operators = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+    return bool(operators[tree.operator](stored, tree.value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "year >= 2020",
+        "year < 2005 or year > 2025",
+        'year >= 2010 and place = "Oslo" and not draft = true',
+        'place != "Oslo"',
+        "place in ('Oslo', \"Bergen\")",
+        'not place in ("Oslo")',
+        "has weight and weight <= -0.5",
+        "not has year",
+        "weight = 0 or n = 7 or n = 8.0",
+        'place = "são paulo"',
+        'place = "São Paulo"',
+        'place = "the \\"old\\" town"',
+        'place = "x\' OR 1=1 --"',
+        'place > "C"',
+        "`camera model` = 'X1' AND n < 30",
+        'text matches "dog"',
+        'text matches "SNOW dog" or text matches "cafe"',
+        'text matches "nowhere"',
+        'text = "snow dog"',
+        'uri in ("item 3", "item 5")',
+        'kind = "text" and (draft = false)',
+        'kind = "image"',
+        "not (n > 5 and not (n > 10 or draft = true))",
+    ],
+)
+def test_a_filter_means_what_python_says(library: SearchEngine, text: str) -> None:
+    tree = parse(text)
+    expected = {
+        uri
+        for uri, (words, data) in made().items()
+        if holds(tree, {**data, "uri": uri, "text": words, "kind": "text"})
+    }
+    result = library.search("red", k=COUNT, filter=text)
+    assert {hit.item.uri for hit in result} == expected
+    assert (result.plan.allowed, result.plan.held) == (len(expected), COUNT)
+
+
+@pytest.mark.parametrize("kind", ["exact", "flat"])
+@pytest.mark.parametrize("share", [0.0025, 0.01, 0.1, 0.5, 1.0])
+def test_hits_are_the_best_of_the_allowed(
+    library: SearchEngine, tmp_path: Path, kind: str, share: float
+) -> None:
+    text = f"n < {COUNT * share}"
+    with SearchEngine.open(library.path, index=kind, read_only=True) as engine:
+        everything = engine.search("red sea", k=COUNT)
+        wanted = [hit.score for hit in everything if float(hit.item.metadata["n"] or 0) < COUNT * share]
+        found = engine.search("red sea", k=10, filter=text)
+    np.testing.assert_allclose([hit.score for hit in found], wanted[:10], atol=1e-5)
+    assert found.plan.name == ("pre-filter" if share <= 0.01 else "bitmap")
+
+
+def test_a_filter_follows_changes(library: SearchEngine) -> None:
+    def found() -> set[str]:
+        return {hit.item.uri for hit in library.search("red", k=9, filter='topic = "new"')}
+
+    library.add([Item("a", "text", "red", metadata={"topic": "new"})])
+    assert found() == {"a"}
+    library.add(
+        [
+            Item("b", "text", "red", metadata={"topic": "new"}),
+            Item("a", "text", "red", metadata={"topic": "old"}),
+        ]
+    )
+    assert found() == {"b"}
+    library.remove(["b"])
+    assert found() == set()
+    library.remove(["a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("  ", "the filter is empty"),
+        ("year >= and x = 1", "  year >= and x = 1\n          ^"),
+        ("year = 1 or", "  year = 1 or\n             ^"),
+        ('place = "Oslo', '  place = "Oslo\n          ^'),
+        ("(year = 1", "  (year = 1\n           ^"),
+        ("year = 1;", "  year = 1;\n          ^"),
+        ("yaer > 2000", "no item has a column 'yaer'; there is year"),
+        ('year > "2000"', "year is a number, '2000' is a text; compare like with like"),
+        ("draft = 1", "draft is a boolean, 1.0 is a number"),
+        ('place matches "x"', "matches looks into text only"),
+        ("n = 1 and " * 2000 + "n = 1", "10,000"),
+        ("n=1 or " * 1000 + "n=2", "the filter has 1002 comparisons and operators, the limit is 400"),
+        ("not " * 2000 + "n=1", "nested too deeply"),
+        ('text matches "  "', "matches needs a word"),
+    ],
+)
+def test_a_mistake_is_shown(library: SearchEngine, text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(message)):
+        library.search("red", filter=text)
+
+
+def test_a_column_keeps_its_type(library: SearchEngine) -> None:
+    report = library.add(
+        [
+            Item("c", "text", "red", metadata={"year": "two thousand"}),
+            Item("d", "text", "red", metadata={"kind": "x"}),
+            Item("e", "text", "red", metadata={"brand": "new"}),
+            Item("f", "text", "red", metadata={"brand": 3}),
+        ]
+    )
+    assert report.added == 1 and list(report.failed) == ["c", "d", "f"]
+    assert report.failed["c"].startswith(
+        "metadata 'year' is a text ('two thousand') here and a number in this gal"
+    )
+    library.remove(["e"])
+
+
+def test_an_old_gallery_is_brought_up_to_date(tmp_path: Path) -> None:
+    gallery = tmp_path / "g"
+    with SearchEngine.open(gallery, model="color") as engine:
+        engine.add([Item("a", "text", "red snow", metadata={"year": 2020, "ok": True, "place": "Oslo"})])
+    with sqlite3.connect(gallery / "gallery.db") as raw:  # back to how the first release left it
+        for table in ("words", "facts", "fields"):
+            raw.execute(f"DROP TABLE {table}")
+        raw.execute("UPDATE alembic_version SET version_num = '0001'")
+    with SearchEngine.open(gallery) as engine:
+        everything = 'year = 2020 and ok = true and place = "Oslo" and text matches "snow"'
+        assert len(engine.search("red", filter=everything)) == 1
+        assert engine.add([Item("a", "text", "red snow", metadata={"year": 2021})]) == Report(updated=1)
+        assert len(engine.search("red", filter="year = 2021 and not has place")) == 1
