@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from engine.errors import EngineError
 from engine.types import Report
 
 FAILURES_SHOWN = 20
+STOPPING = b"\nstopping after the batch in hand; Ctrl-C again stops at once\n"
 
 Sources = Annotated[
     list[Path],
@@ -45,11 +47,14 @@ def index(
     with stop_on_interrupt() as stop:
         try:
             index_with_bar(gallery, sources, model, device, report, stop)
+        except KeyboardInterrupt:  # the second Ctrl-C; the batch in hand is given up
+            pass
         except (EngineError, OSError) as error:
-            if not as_json:
+            if as_json:
+                fail(error, as_json, report=_document(report, gallery, start, stop.is_set()))
+            if report != Report():
                 show_report(report, gallery, time.perf_counter() - start)
-                fail(error, as_json)
-            fail(error, as_json, report=_document(report, gallery, start, stop.is_set()))
+            fail(error, as_json)
     if as_json:
         show_json(_document(report, gallery, start, stop.is_set()))
     else:
@@ -87,6 +92,7 @@ def stop_on_interrupt() -> Iterator[Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
+        os.write(2, STOPPING)  # not through the console, whose lock the interrupted code may hold
 
     before = signal.signal(signal.SIGINT, handle)
     try:
@@ -101,7 +107,7 @@ def show_report(report: Report, gallery: Path, seconds: float) -> None:
     stdout.print(
         Text(f"{done}, {len(report.failed)} failed in {seconds:.1f} s: {plain(str(gallery))}"), soft_wrap=True
     )
-    if not (report.added or report.updated or report.unchanged or report.failed):
+    if report == Report():
         note("no pictures found")
     for uri, reason in list(report.failed.items())[:FAILURES_SHOWN]:
         line = Text.assemble(("failed ", "red"), plain(name_of(uri)), ": ", plain(reason))

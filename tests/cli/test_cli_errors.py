@@ -56,11 +56,13 @@ def test_what_the_user_can_mend_is_one_message_and_exit_code_1(indexed: Path, tm
 
 
 def test_without_json_an_error_leaves_stdout_empty(tmp_path: Path) -> None:
-    ran = run("search", "red", "--gallery", tmp_path / "none.gallery")
+    searched = run("search", "red", "--gallery", tmp_path / "none.gallery")
+    indexed = invoke("index", tmp_path / "nowhere", "--gallery", tmp_path / "new.gallery")
 
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("error: there is no gallery at")
-    assert len(ran.err.splitlines()) == 1
+    for ran, message in ((searched, "there is no gallery at"), (indexed, "no such file or folder")):
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith(f"error: {message}")
+        assert len(ran.err.splitlines()) == 1
 
 
 def test_bad_usage_is_exit_code_2(indexed: Path) -> None:

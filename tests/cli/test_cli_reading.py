@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from command import CPU, Ran, environment, run
+import pytest
+from command import CPU, Ran, environment, invoke, run
 
 import engine
 from engine.pictures import file_uri
@@ -67,10 +68,10 @@ def test_search_by_words_as_json(indexed: Path, pictures: Path) -> None:
 
 
 def test_search_by_a_picture_and_by_both(indexed: Path, pictures: Path) -> None:
-    by_picture = run(
+    by_picture = invoke(
         "search", "--image", pictures / "blue.png", "--gallery", indexed, *CPU, "--json"
     ).document
-    both = run(
+    both = invoke(
         "search", "red", "--image", pictures / "blue.png", "--gallery", indexed, *CPU, "--json"
     ).document
 
@@ -80,8 +81,12 @@ def test_search_by_a_picture_and_by_both(indexed: Path, pictures: Path) -> None:
     assert best == {file_uri(pictures / "blue.png"), file_uri(pictures / "red.png")}
 
 
-def test_search_as_a_table_with_its_explanation(indexed: Path, pictures: Path) -> None:
-    ran = run("search", "red", "--gallery", indexed, "-k", "2", "--explain", *CPU, cwd=pictures)
+def test_search_as_a_table_with_its_explanation(
+    indexed: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures)
+
+    ran = invoke("search", "red", "--gallery", indexed, "-k", "2", "--explain", *CPU)
 
     assert (ran.code, ran.err) == (0, "")
     header, first, *_ = ran.out.splitlines()
@@ -93,8 +98,8 @@ def test_search_as_a_table_with_its_explanation(indexed: Path, pictures: Path) -
 
 
 def test_more_hits_than_items_gives_all_and_another_kind_gives_none(indexed: Path) -> None:
-    everything = run("search", "red", "--gallery", indexed, "-k", "1000", *CPU, "--json").document
-    texts = run(
+    everything = invoke("search", "red", "--gallery", indexed, "-k", "1000", *CPU, "--json").document
+    texts = invoke(
         "search", "red", "--gallery", indexed, "--kind", "text", "--no-rerank", *CPU, "--json"
     ).document
 
@@ -115,15 +120,15 @@ def test_the_gallery_comes_from_the_environment_or_from_here(indexed: Path, tmp_
 
 
 def test_info_as_a_table(indexed: Path) -> None:
-    rows = dict(line.split(maxsplit=1) for line in run("info", "--gallery", indexed).out.splitlines())
+    rows = dict(line.split(maxsplit=1) for line in invoke("info", "--gallery", indexed).out.splitlines())
 
     assert (rows["model"].strip(), rows["pictures"].strip()) == ("color", "6")
     assert rows["bytes"].startswith("database ")
 
 
 def test_models_are_listed() -> None:
-    keys = {row["key"]: row for row in run("models", "list", "--json").document["models"]}
-    table = run("models", "list").out
+    keys = {row["key"]: row for row in invoke("models", "list", "--json").document["models"]}
+    table = invoke("models", "list").out
 
     assert keys["color"]["available"] is True
     assert {"mini", "color"} < set(keys)
