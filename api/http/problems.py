@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from engine.errors import (
     BadInput,
@@ -110,6 +111,11 @@ def install(app: FastAPI) -> None:
         detail = _DETAILS.get(error.status_code, "{detail}")
         text = detail.format(detail=error.detail, method=request.method, path=request.url.path)
         return problem_response(Problem(error.status_code, text), request.url.path, error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, error: ClientDisconnect) -> JSONResponse:
+        # Nobody reads this answer; without it the log would call a closed page our error.
+        return problem_response(Problem(400, "The client went away"), request.url.path)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:

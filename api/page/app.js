@@ -8,12 +8,14 @@ import { onLike, openWhy } from "/page/why.js";
 const find = (id) => document.getElementById(id);
 const [text, rerank, scores, summary, more] = ["text", "rerank", "scores", "summary", "more"].map(find);
 
+const kinds = document.getElementsByName("kind");
+
 const PAGE = 24;
 // A quick answer should replace the old hits, not flicker through a skeleton.
 const PATIENCE_MS = 180;
 const EXAMPLES = ["a cat", "a cup of coffee", "someone smiling", "two dogs playing", "a boat on the water"];
 
-const query = { text: "", file: null, like: null };
+const query = { text: "", file: null, like: null, kind: null };
 let k = PAGE;
 let running = null; // the AbortController of the search under way
 let explained = null; // the promise of the same search with explanations
@@ -53,6 +55,7 @@ function remember(push) {
   const parameters = new URLSearchParams();
   if (query.text) parameters.set("q", query.text);
   if (query.like) parameters.set("like", query.like.id);
+  if (query.kind === "text") parameters.set("kind", "text");
   if (!rerank.checked) parameters.set("rerank", "0");
   const address = parameters.size ? `?${parameters}` : location.pathname;
   if (push && address !== (location.search || location.pathname)) history.pushState(null, "", address);
@@ -65,8 +68,8 @@ function showResult(result) {
   find("notes").replaceChildren(
     ...result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
   );
-  const seconds = result.timings.total ?? Object.values(result.timings).reduce((sum, part) => sum + part, 0);
-  summary.textContent = `${plural(result.hits.length, "hit")} for ${describe()} in ${Math.round(seconds * 1000)} ms`;
+  const took = Math.round(result.timings.total);
+  summary.textContent = `${plural(result.hits.length, "hit")} for ${describe()} in ${took.toLocaleString()} ms`;
   more.hidden = result.hits.length < k;
   if (!result.hits.length) showMessage("Nothing found", "Try other words, or add pictures to the gallery.");
 }
@@ -136,7 +139,9 @@ async function fromAddress() {
   const parameters = new URLSearchParams(location.search);
   text.value = parameters.get("q") ?? "";
   rerank.checked = parameters.get("rerank") !== "0";
-  Object.assign(query, { text: text.value.trim(), file: null, like: null });
+  const kind = parameters.get("kind") === "text" ? "text" : null;
+  Object.assign(query, { text: text.value.trim(), file: null, like: null, kind });
+  kinds.forEach((radio) => (radio.checked = radio.value === (kind ?? "image")));
   const wanted = Number(parameters.get("like"));
   try {
     if (wanted) query.like = await item(wanted);
@@ -166,6 +171,7 @@ async function showStart() {
     ? `${held.join(" and ")}, ready to search.`
     : "This gallery is empty. Fill it with: crosslight index FOLDER";
   find("examples").hidden = !items;
+  find("kinds").hidden = !(pictures && texts);
   if (pictures) await showGlimpse();
 }
 
@@ -202,6 +208,12 @@ more.addEventListener("click", () => {
   k += PAGE;
   run({ keep: true });
 });
+kinds.forEach((radio) =>
+  radio.addEventListener("change", () => {
+    query.kind = radio.value;
+    run();
+  }),
+);
 rerank.addEventListener("change", () => run({ keep: true }));
 scores.addEventListener("change", () => document.body.classList.toggle("with-scores", scores.checked));
 text.addEventListener("keydown", (event) => {
@@ -217,7 +229,10 @@ document.addEventListener("keydown", (event) => {
   text.select();
 });
 window.addEventListener("popstate", fromAddress);
-onPicture(take, (reason) => showMessage("That did not work", reason));
+onPicture(take, (reason) => {
+  document.body.dataset.view = "results";
+  showMessage("That did not work", reason);
+});
 onLike(like);
 fromAddress();
 showStart().catch((error) => {

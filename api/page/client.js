@@ -22,6 +22,7 @@ async function ask(path, options) {
 // A picture that the reader gave travels as a form with its file; everything else as JSON.
 export function search(query, { k, rerank, explain = false, signal }) {
   const fields = { k, rerank, explain };
+  if (query.kind) fields.kind = query.kind;
   if (query.text) fields.text = query.text;
   if (query.like) fields.like = query.like.id;
   if (!query.file) {

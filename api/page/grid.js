@@ -23,7 +23,7 @@ const cellRatio = (hit) => Math.min(WIDEST, Math.max(NARROWEST, ratioOf(hit)));
 
 function score(hit) {
   const parts = Object.entries(hit.signals).map(([name, value]) => `${name} ${value?.toFixed(3) ?? "none"}`);
-  const chance = hit.probability === null ? "" : `${Math.round(hit.probability * 100)} % · `;
+  const chance = hit.probability === null ? "" : `${Math.round(hit.probability * 100)}% · `;
   return `${chance}${hit.score?.toFixed(3) ?? "none"} · ${parts.join(" · ")}`;
 }
 

@@ -13,8 +13,8 @@ const STOPS = [
 const CLEAR_PEAK = 3;
 
 // The picture's own light shows through least where the word looked away.
-const ALPHA_LOW = 0.62;
-const ALPHA_HIGH = 0.58;
+const ALPHA_LOW = 0.58;
+const ALPHA_HIGH = 0.68;
 
 const PIXELS_WIDE = 288;
 

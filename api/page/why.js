@@ -9,7 +9,7 @@ const dialog = find("why");
 const canvas = find("heat");
 const opacity = find("opacity");
 
-const NAMES = { visual: "What is seen", caption: "What the caption says" };
+const NAMES = { visual: "Picture as a whole", caption: "Text as a whole", late: "Word by word" };
 
 let shown = null; // the hit in the dialog
 let chips = [];
@@ -36,7 +36,7 @@ function showScore(hit, explanation) {
   const largest = Math.max(...parts.map(([, value]) => Math.abs(value ?? 0)), Math.abs(hit.score ?? 0));
   const rows = parts.flatMap(([name, value]) => row(NAMES[name] ?? name.replaceAll("_", " "), value, largest));
   find("parts").replaceChildren(...rows, ...row("Score", hit.score, largest, true));
-  const chance = hit.probability === null ? "" : ` It matches with a probability of ${Math.round(hit.probability * 100)} %.`;
+  const chance = hit.probability === null ? "" : ` It matches with a probability of ${Math.round(hit.probability * 100)}%.`;
   const before = explanation ? ` At the first look it was number ${explanation.recall_rank}.` : "";
   find("why-rank").textContent = `Number ${hit.rank} of the hits.${before}${chance}`;
 }
