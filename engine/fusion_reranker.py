@@ -65,8 +65,8 @@ class FusionReranker:
         blend = self._blends.get((query, item))
         if blend is None:
             return None
-        chances: Floats = 1 / (1 + np.exp(-(blend.slope * scores + blend.offset)))
-        return chances.astype(np.float32)
+        logits = blend.slope * scores.astype(np.float64) + blend.offset
+        return (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # a logistic that never overflows
 
     def explain(self, text: str, query: Encoded, candidates: Candidates) -> list[tuple[WordMap, ...]]:
         """Tell where each word of the text looked, from the late interaction; see `Reranker`."""

@@ -87,7 +87,9 @@ def encode(
         )  # without [CLS]; [SEP] is past the length
         words.append(F.pad(inner, (0, 0, 0, TEXT_LIMIT - inner.shape[1])))
         lengths.append(without_ends(real).sum(1))
-    return Gallery(*map(torch.cat, (pictures, cells, texts, words, lengths)), owner)
+    return Gallery(
+        torch.cat(pictures), torch.cat(cells), torch.cat(texts), torch.cat(words), torch.cat(lengths), owner
+    )
 
 
 def unit(tokens: Tensor) -> Tensor:

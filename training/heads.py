@@ -170,10 +170,11 @@ def window(
 ) -> Tensor:
     """Take one view of each photograph and cut a square window out of its activations.
 
-    A crop made after the frozen stem costs nothing, and leaves less for the top to work through.
+    A crop made after the frozen stem costs nothing, and leaves less for the top to work through
+    (as masking does in FLIP, arXiv 2212.00794).
     Odd sides at even places keep the phase of the stride that follows.
     """
-    side = int(rng.choice([13, 15, 17]))
+    side = int(rng.choice([11, 13, 15, 17]))
     view = rng.integers(len(views), size=len(chosen))
     corners = 2 * rng.integers((17 - side) // 2 + 1, size=(len(chosen), 2))
     array = np.stack(
@@ -220,10 +221,12 @@ def train(
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 parts = losses(model, activations, states, captions, recipe.soft_share)
             optimizer.zero_grad()
-            sum(parts.values(), torch.zeros(())).backward()
+            sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             _follow(averaged, model, min(recipe.average, step / (step + 10)))
+            if step % 20 == 0:
+                log.info("step %d: %s", step, {n: round(v.item(), 3) for n, v in parts.items()})
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
         count = steps // recipe.epochs

@@ -21,7 +21,7 @@ from torch import Tensor
 from engine.encoders.mini_heads import TOKEN_DIM
 from engine.fusion import FusionModel
 from training.data import SEED
-from training.gallery import Gallery, Ints, unit
+from training.gallery import Gallery, unit
 from training.heads import Model, rate_at
 
 log = logging.getLogger("training")
@@ -121,18 +121,3 @@ def train(model: Model, gallery: Gallery, recipe: Recipe, checkpoint: Path) -> F
                 checkpoint,
             )
     return fusion.eval()
-
-
-def subset(gallery: Gallery, pictures: Ints) -> Gallery:
-    """Keep some pictures and their captions."""
-    place = np.full(len(gallery.pictures), -1)
-    place[pictures] = np.arange(len(pictures))
-    kept = np.flatnonzero(place[gallery.owner] >= 0)
-    return Gallery(
-        gallery.pictures[pictures],
-        gallery.cells[pictures],
-        gallery.texts[kept],
-        gallery.words[kept],
-        gallery.lengths[kept],
-        place[gallery.owner[kept]],
-    )

@@ -1,0 +1,132 @@
+"""The bundled model: what it promises of vectors, tokens and words, and that it sees something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from engine.encoders.mini import MiniEncoder, load_mini
+from engine.encoders.mini_towers import (
+    IMAGE_WIDTH,
+    MINILM,
+    ImageTower,
+    TextTower,
+    WordPieces,
+    fold_batch_norms,
+)
+from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, mini_weights
+
+pytestmark = pytest.mark.mini
+
+TEXTS = ["a dog", "two women are skateboarding down the hill, quickly", "", "snow " * 100]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Iterator[MiniEncoder]:
+    yield load_mini()[0]
+
+
+def disc(color: str, ground: str, size: tuple[int, int] = (200, 150)) -> Image.Image:
+    image = Image.new("RGB", size, ground)
+    ImageDraw.Draw(image).ellipse((20, 20, 90, 90), fill=color)
+    return image
+
+
+def test_vectors_are_unit_and_tokens_quantized_unit(encoder: MiniEncoder) -> None:
+    encoded = encoder.encode_image([disc("red", "white"), disc("blue", "green", (33, 400))])
+    assert encoded.vectors.dtype == np.float32 and encoded.vectors.shape == (2, encoder.dim)
+    assert np.linalg.norm(encoded.vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert encoded.tokens is not None and encoded.lengths is not None
+    assert encoded.tokens.dtype == np.int8 and encoded.tokens.shape[1] == 81
+    # rounding moves each of the 128 numbers by half a unit of 127 at most
+    assert np.linalg.norm(encoded.tokens.astype(float), axis=2) == pytest.approx(127, abs=6)
+    assert encoded.lengths.tolist() == [81, 81]
+    assert encoded.tokens[0].nbytes <= 12 * 1024
+
+
+def test_an_encoding_does_not_hang_on_its_batch(encoder: MiniEncoder) -> None:
+    images = [disc(color, "white") for color in ("red", "green", "blue", "yellow", "black")]
+    alone = encoder.encode_image(images[3:4]).vectors
+    assert alone[0] == pytest.approx(encoder.encode_image(images).vectors[3], abs=1e-5)
+    alone = encoder.encode_text(TEXTS[:1]).vectors
+    assert alone[0] == pytest.approx(encoder.encode_text(TEXTS).vectors[0], abs=1e-5)
+
+
+def test_nothing_in_nothing_out(encoder: MiniEncoder) -> None:
+    assert encoder.encode_image([]).vectors.shape == (0, encoder.dim)
+    assert encoder.encode_text([]).vectors.shape == (0, encoder.dim)
+
+
+def test_text_lengths_count_word_pieces_up_to_the_limit(encoder: MiniEncoder) -> None:
+    encoded = encoder.encode_text(TEXTS)
+    assert encoded.lengths is not None and encoded.tokens is not None
+    assert [encoder.count_tokens(text) for text in TEXTS] == [4, 12, 2, 102]
+    assert encoded.lengths.tolist() == [2, 10, 0, encoder.text_limit - 2]
+    for tokens, length in zip(encoded.tokens, encoded.lengths, strict=True):
+        assert not tokens[length:].any() and tokens[:length].any(axis=1).all()
+    assert encoded.tokens[0].nbytes <= 12 * 1024
+
+
+def test_words_cover_their_pieces(encoder: MiniEncoder) -> None:
+    spans = encoder.word_spans(TEXTS[1])
+    assert ("skateboarding", 3, 5) in spans  # two word pieces
+    assert [word for word, _, _ in spans][:3] == ["two", "women", "are"]
+    assert [start for _, start, _ in spans[1:]] == [stop for _, _, stop in spans[:-1]]
+    assert spans[-1][2] == encoder.count_tokens(TEXTS[1]) - 2
+    assert encoder.word_spans("") == []
+    assert encoder.word_spans("Æther naïve") == [("Æther", 0, 2), ("naïve", 2, 3)]
+
+
+def test_a_mirror_image_mirrors_the_tokens(encoder: MiniEncoder) -> None:
+    # the grid covers the whole picture, row by row: what is on the left stays apart from the right
+    image = disc("red", "white")
+    tokens = encoder.encode_image([image, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]).tokens
+    assert tokens is not None
+    grids = tokens.reshape(2, 9, 9, -1).astype(float) / 127
+    straight = (grids[0] * grids[1]).sum(-1).mean()
+    mirrored = (grids[0] * grids[1][:, ::-1]).sum(-1).mean()
+    assert mirrored > straight
+
+
+def test_it_tells_simple_things_apart(encoder: MiniEncoder) -> None:
+    # plain colors are what a drawn picture can show; real photographs are measured in training
+    colors = ["red", "green", "blue", "yellow"]
+    pictures = encoder.encode_image([Image.new("RGB", (64, 64), color) for color in colors]).vectors
+    texts = encoder.encode_text([f"something {color}" for color in colors]).vectors
+    scores = texts @ pictures.T
+    own = np.diag(scores).mean()
+    others = (scores.sum() - np.trace(scores)) / 12
+    assert own > others
+
+
+def test_folding_batch_norms_changes_no_number() -> None:
+    from safetensors.torch import load_file
+
+    tower = ImageTower(load_file(mini_weights() / IMAGE_TOWER))
+    batch = torch.rand(1, 3, 260, 260, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = tower(batch)
+        fold_batch_norms(tower)
+        after = tower(batch)
+    assert before.shape == (1, 81, IMAGE_WIDTH)
+    assert not [m for m in tower.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert torch.allclose(before, after, atol=1e-3)
+
+
+def test_the_text_tower_is_the_published_model() -> None:
+    from safetensors.torch import load_file
+    from transformers import BertModel
+
+    weights = load_file(mini_weights() / TEXT_TOWER)
+    published = BertModel(MINILM, add_pooling_layer=False).eval()
+    published.load_state_dict({name: weights[name] for name in published.state_dict()})
+    ids, real = WordPieces(mini_weights() / TOKENIZER).encode(TEXTS[:2])
+    with torch.inference_mode():
+        ours = TextTower(weights)(ids, real)
+        theirs = published(ids, attention_mask=real.long()).last_hidden_state
+    assert torch.allclose(ours[real], theirs[real], atol=1e-5)
+    assert ids[0, :4].tolist() == [101, 1037, 3899, 102]  # [CLS] a dog [SEP]

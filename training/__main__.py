@@ -1,0 +1,120 @@
+"""Make the shipped weights of `mini`, stage by stage: `python -m training --data DIR`.
+
+Each stage resumes where a killed run left it, and says how long it took. Features and checkpoints
+go to --work; nothing of the data directory is copied into the bundle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
+from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
+from engine.fusion import FusionModel
+from training import heads, measure, reranker
+from training.calibrate import fit_blend
+from training.data import SEED, Photo, read_photos, select
+from training.export import bundled, export
+from training.features import MIRROR, WHOLE, CaptionStates, cache_captions, cache_view
+from training.gallery import DIRECTIONS, encode, lists
+
+log = logging.getLogger("training")
+BUNDLE = Path(__file__).parent.parent / "data" / "models" / "mini"
+VIEWS = (WHOLE, MIRROR)
+WARM = heads.Recipe(epochs=1, views=1)
+TUNED = heads.Recipe(epochs=10, views=len(VIEWS), image_rate=1e-4, text_rate=5e-5)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every stage needs."""
+
+    photos: list[Photo]
+    states: CaptionStates
+    model: heads.Model
+    published: dict[str, Tensor]  # the model before training
+    folder: Path
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Say when a stage starts and how long it took."""
+    log.info("%s: starting", name)
+    began = time.perf_counter()
+    yield
+    log.info("%s: %.0f s", name, time.perf_counter() - began)
+
+
+def prepare(data: Path, folder: Path) -> Work:
+    """Read the data, fetch the towers and keep what their frozen parts make of it."""
+    photos = read_photos(data)
+    weights = pull_mini(progress=log.info)
+    image = ImageTower(load_file(weights / IMAGE_TOWER))
+    text = TextTower(load_file(weights / TEXT_TOWER))
+    with stage("features"):
+        for view in VIEWS:
+            cache_view(image, photos, view, folder)
+        states = cache_captions(text, WordPieces(weights / TOKENIZER), photos, folder)
+    torch.manual_seed(SEED)
+    model = heads.Model(image, text, WARM.dropout)
+    return Work(photos, states, model, {n: t.clone() for n, t in model.state_dict().items()}, folder)
+
+
+def train_heads(work: Work) -> heads.Model:
+    """Warm the heads up on frozen towers, then train them with the towers' last parts."""
+    averaged = work.model
+    for name, recipe in (("warm", WARM), ("tuned", TUNED)):
+        with stage(f"heads, {name}"):
+            averaged = heads.train(
+                work.model, work.photos, work.states, work.folder, recipe, work.folder / f"{name}.pt"
+            )
+    return averaged
+
+
+def train_reranker(work: Work, model: heads.Model) -> FusionModel:
+    """Teach the cross-attention, on mirror images: a view that recall knows less by heart."""
+    with stage("reranker"):
+        gallery = encode(model, work.states, work.folder, select(work.photos, "train"), MIRROR)
+        return reranker.train(model, gallery, reranker.Recipe(), work.folder / "reranker.pt")
+
+
+def ship(work: Work, model: heads.Model, fusion: FusionModel) -> None:
+    """Learn blend and calibration on the held-back photographs, and write the bundle."""
+    with stage("calibration"):
+        held = encode(model, work.states, work.folder, select(work.photos, "held"))
+        blends = {direction: fit_blend(lists(fusion, held, direction)) for direction in DIRECTIONS}
+    export(BUNDLE, bundled(model, fusion, work.published), blends)
+
+
+def main() -> None:
+    """Run every stage, then measure what ships."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Make the shipped weights of mini."
+    )
+    parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
+    parser.add_argument("--work", type=Path, default=Path("data/cache"), help="for features and checkpoints")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log.info("seed %d, on %s processors, float32 weights with bfloat16 products", SEED, os.cpu_count())
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    with stage("everything"):
+        work = prepare(arguments.data, arguments.work)
+        model = train_heads(work)
+        ship(work, model, train_reranker(work, model))
+        with stage("measure"):
+            measure.main(["--data", str(arguments.data)])
+
+
+if __name__ == "__main__":
+    main()
