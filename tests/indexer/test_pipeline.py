@@ -172,19 +172,20 @@ def test_two_links_to_one_picture_are_one_item(photos: Path, empty: SearchEngine
 
 
 def test_a_stopped_run_keeps_its_batches_and_the_next_one_goes_on(
-    tmp_path: Path, empty: SearchEngine
+    tmp_path: Path, photos: Path, empty: SearchEngine
 ) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for n in range(4 * BATCH):
         Image.new("RGB", (5, 5), (n, 0, 0)).save(folder / f"{n:03}.png")
+    index(empty, [photos])
     stop = Event()
 
-    first = index(empty, [folder], stop=stop, progress=lambda done, total: stop.set())
+    first = index(empty, [folder, photos], stop=stop, progress=lambda done, total: stop.set())
 
-    assert first.added == len(empty) == BATCH
-    second = index(empty, [folder])
-    assert (second.added, second.unchanged, len(empty)) == (3 * BATCH, BATCH, 4 * BATCH)
+    assert (first.added, first.unchanged, len(empty)) == (BATCH, 0, 8 + BATCH)  # it looked no further
+    second = index(empty, [folder, photos])
+    assert (second.added, second.unchanged, len(empty)) == (3 * BATCH, BATCH + 8, 8 + 4 * BATCH)
 
 
 def test_the_report_is_true_when_the_run_raises(tmp_path: Path, empty: SearchEngine) -> None:
