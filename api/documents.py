@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from engine.types import Explanation, Hit, Item, Part, Query, Report, Result, Scalar, WordMap
+from engine.types import Explanation, Hit, Item, Part, Plan, Query, Report, Result, Scalar, WordMap
 
 Document: TypeAlias = dict[str, Any]
 
@@ -26,8 +26,14 @@ def result_document(query: str | Query, result: Result) -> Document:
         "hits": [hit_document(hit) for hit in result.hits],
         "timings": _numbers(result.timings),
         "reranked": bool(result.reranked),
+        "plan": plan_document(result.plan),
         "notes": list(result.notes),
     }
+
+
+def plan_document(plan: Plan) -> Document:
+    """Describe how a filtered search was run."""
+    return {"name": plan.name, "allowed": int(plan.allowed), "held": int(plan.held)}
 
 
 def query_document(query: str | Query) -> Document:

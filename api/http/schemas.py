@@ -71,7 +71,12 @@ class SearchRequest(Strict):
     text: str | None = Field(None, description="Words to look for.")
     image: PictureBytes | None = None
     like: int | None = Field(None, ge=1, le=MAX_ID, description="The id of an item; finds more like it.")
-    kind: Kind | None = Field(None, description="Only pictures or only texts; null finds both.")
+    kind: Kind | None = Field(None, description="null looks among pictures, if there are any.")
+    filter: str | None = Field(
+        None,
+        description="Which items may be hits: `year >= 2020 and has place`.",
+        max_length=10_000,
+    )
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
     rerank: bool = Field(True, description="Look at the best candidates again, closely.")
     explain: bool = Field(False, description="Tell for each hit what its score is made of.")
@@ -172,6 +177,14 @@ class QueryReply(BaseModel):
     kind: Kind | None
 
 
+class PlanReply(BaseModel):
+    """How the search was run: over `allowed` of `held` items."""
+
+    name: Literal["unfiltered", "pre-filter", "bitmap", "empty"]
+    allowed: int
+    held: int
+
+
 class SearchReply(BaseModel):
     """The hits, best first."""
 
@@ -194,6 +207,7 @@ class SearchReply(BaseModel):
                     ],
                     "timings": {"total": 31.2},
                     "reranked": True,
+                    "plan": {"name": "unfiltered", "allowed": 420, "held": 420},
                     "notes": [],
                 }
             ]
@@ -204,6 +218,7 @@ class SearchReply(BaseModel):
     hits: list[HitReply]
     timings: dict[str, float | None] = Field(description="Milliseconds each stage took.")
     reranked: bool
+    plan: PlanReply
     notes: list[str] = Field(description="What a person should know about these hits.")
 
 

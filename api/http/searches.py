@@ -25,6 +25,7 @@ FORM_SCHEMA = form_schema(
         },
         "like": {"type": "integer"},
         "kind": {"type": "string", "enum": ["image", "text"]},
+        "filter": {"type": "string"},
         "k": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10},
         "rerank": {"type": "boolean", "default": True},
         "explain": {"type": "boolean", "default": False},
@@ -43,7 +44,9 @@ FORM_SCHEMA = form_schema(
 def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_request)]) -> Document:
     """Give the best hits, best first. The reply is the one `crosslight search --json` prints."""
     query = to_query(wanted)
-    result = engine.search(query, k=wanted.k, rerank=wanted.rerank, explain=wanted.explain)
+    result = engine.search(
+        query, k=wanted.k, filter=wanted.filter, rerank=wanted.rerank, explain=wanted.explain
+    )
     return result_document(query, result)
 
 

@@ -104,6 +104,16 @@ def test_kind_asks_for_texts_only(client: TestClient) -> None:
     assert reply["hits"][0]["metadata"] == {"year": 2026}
 
 
+def test_a_filter_allows_only_the_items_it_fits(client: TestClient) -> None:
+    reply = search(client, text="red", filter="width >= 120 and not height = 90")
+    assert {Path(hit["uri"]).name for hit in reply["hits"]} == {"red.png", "green.png", "yellow.png"}
+    assert (reply["plan"]["allowed"], reply["plan"]["held"]) == (3, 5)
+    response = client.post("/v1/search", files={"text": (None, "red")}, data={"filter": "width ="})
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:crosslight:problem:bad-input"
+    assert "^" in response.json()["detail"]
+
+
 def test_k_over_the_gallery_gives_what_there_is(client: TestClient) -> None:
     assert len(search(client, text="red", k=10_000, kind="image")["hits"]) == 5
 
