@@ -25,6 +25,7 @@ CUTS = (1, 5, 10)
 RESAMPLES = 1000
 LATENCY_QUERIES = 200
 NEAR = 100
+BATCH = 64
 Ranks: TypeAlias = npt.NDArray[np.int64]
 Progress: TypeAlias = Callable[[str, int, int], None]  # stage, done, of how many
 
@@ -118,25 +119,24 @@ class _Caption:
 def _fill(
     engine: SearchEngine, pairs: Iterable[CaptionedPicture], progress: Progress
 ) -> tuple[dict[int, Path | bytes], list[_Caption]]:
+    """Add the pairs; one whose picture cannot be read is left out with its captions."""
     kept = list(pairs)
-    if not any(pair.captions for pair in kept):
-        raise BadInput("there are no pictures with captions to evaluate on")
-    for start in range(0, len(kept), 64):
-        some = kept[start : start + 64]
-        engine.add(Item(f"picture:{pair.key}", picture=pair.picture) for pair in some)
-        engine.add(
-            Item(f"caption:{pair.key}#{n}", "text", text)
-            for pair in some
-            for n, text in enumerate(pair.captions)
-        )
-        progress("index", start + len(some), len(kept))
     pictures: dict[int, Path | bytes] = {}
     captions: list[_Caption] = []
-    for pair in kept:
-        picture_id = engine.find(f"picture:{pair.key}").id or 0
-        pictures[picture_id] = pair.picture
-        for n, text in enumerate(pair.captions):
-            captions.append(_Caption(engine.find(f"caption:{pair.key}#{n}").id or 0, text, picture_id))
+    for start in range(0, len(kept), BATCH):
+        some = kept[start : start + BATCH]
+        failed = engine.add(Item(f"picture:{pair.key}", picture=pair.picture) for pair in some).failed
+        some = [pair for pair in some if f"picture:{pair.key}" not in failed]
+        said = [
+            (pair, f"caption:{pair.key}#{n}", text) for pair in some for n, text in enumerate(pair.captions)
+        ]
+        engine.add(Item(uri, "text", text) for _, uri, text in said)
+        ids = {pair.key: engine.find(f"picture:{pair.key}").id or 0 for pair in some}
+        pictures.update({ids[pair.key]: pair.picture for pair in some})
+        captions += [_Caption(engine.find(uri).id or 0, text, ids[pair.key]) for pair, uri, text in said]
+        progress("index", min(start + BATCH, len(kept)), len(kept))
+    if not captions:
+        raise BadInput(f"of {len(kept)} pictures none can be read and has a caption to evaluate with")
     return pictures, captions
 
 

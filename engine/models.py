@@ -29,11 +29,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One row of the table. `load` takes what follows the colon of the key (or "") and a device."""
+    """One row of the table. `load` takes what follows the colon of the key, and a device or `None`."""
 
     description: str
     license: str
-    load: Callable[[str, str], Model]
+    load: Callable[[str, str | None], Model]
     pull: Callable[[str, Callable[[str], None]], Path] | None = None
     is_available: Callable[[], bool] | None = None
     pattern: str = ""  # what follows the family's name in a key
@@ -68,7 +68,7 @@ def load_model(key: str, device: str | None = None) -> Model:
     Raises `ModelUnavailable` for an unknown key, or weights that are not on this machine.
     """
     family, reference = _family(key)
-    return family.load(reference, device or _default_device())
+    return family.load(reference, device)
 
 
 def pull_model(key: str, progress: Callable[[str], None]) -> Path:
@@ -99,10 +99,10 @@ def _default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _load_mini(_reference: str, device: str) -> Model:
+def _load_mini(_reference: str, device: str | None) -> Model:
     from engine.encoders.mini import load_mini
 
-    return Model(*load_mini(device))
+    return Model(*load_mini(device or _default_device()))
 
 
 def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:
@@ -117,10 +117,10 @@ def _mini_is_available() -> bool:
     return mini_is_pulled()
 
 
-def _load_clip(reference: str, device: str) -> Model:
+def _load_clip(reference: str, device: str | None) -> Model:
     from engine.encoders.clip import ClipEncoder
 
-    return Model(ClipEncoder(reference, device))
+    return Model(ClipEncoder(reference, device or _default_device()))
 
 
 def _pull_clip(reference: str, progress: Callable[[str], None]) -> Path:
@@ -129,7 +129,7 @@ def _pull_clip(reference: str, progress: Callable[[str], None]) -> Path:
     return fetch(reference, progress)
 
 
-def _load_color(_reference: str, _device: str) -> Model:
+def _load_color(_reference: str, _device: str | None) -> Model:
     from engine.encoders.color import ColorEncoder
 
     return Model(ColorEncoder())

@@ -117,15 +117,15 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 def _upright_rgb(opened: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(opened)
+    ImageOps.exif_transpose(opened, in_place=True)
+    image = opened
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_eight_bits(image)
     if image.has_transparency_data:
         layers = image.convert("RGBA")
         image = Image.new("RGB", layers.size, "white")
         image.paste(layers, mask=layers.getchannel("A"))
-    # copy(): convert() returns the lazily opened file itself when it is RGB already
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+    return image.convert("RGB")  # a copy, even of a picture that is RGB already
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -78,6 +78,10 @@ class SearchEngine:
             store.create(model or DEFAULT)
             state = store.state()
             assert state is not None
+        if model is not None and model != state.model and state.stamp is None and not read_only:
+            gallery.start_writing()  # it holds no vectors yet, so any model may make them
+            store.set_model(model)
+            state = replace(state, model=model)
         if model not in (None, state.model):
             raise GalleryMismatch(
                 f"{path} was made by the model {state.model}, not {model}; open it without naming a model, "

@@ -98,6 +98,11 @@ class Store:
         with self._session() as session, session.begin():
             session.add(StateRow(id=1, gallery=str(uuid.uuid4()), model=model, stamp=None, revision=0))
 
+    def set_model(self, model: str) -> None:
+        """Bind a gallery that has no vectors yet to another model."""
+        with self._session() as session, session.begin():
+            session.execute(update(StateRow).values(model=model))
+
     def set_stamp(self, stamp: str) -> None:
         """Remember which weights the gallery's vectors come from."""
         with self._session() as session, session.begin():

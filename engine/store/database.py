@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,9 @@ def connect(path: Path, *, read_only: bool) -> Engine:
 
     Raises `GalleryMismatch` for a file that is not a gallery, or is newer than this program.
     """
-    mode = "ro" if read_only else "rwc"
-    url = f"{path.resolve().as_uri()}?mode={mode}"
+    url = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+        url += "&immutable=1"  # WAL needs a file beside the database even to read; here nobody can write
     engine = create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(

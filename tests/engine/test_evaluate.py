@@ -49,6 +49,8 @@ def test_evaluate_asks_the_engine(photos: Path, tmp_path: Path) -> None:
         "blue": ("blue", "yellow"),
         "white": ("white",),
     }
+    (photos / "yellow.png").write_bytes(b"broken")
+    captions["yellow"] = ("yellow",)  # left out, with its caption
     pairs = [CaptionedPicture(name, photos / f"{name}.png", texts) for name, texts in captions.items()]
     stages: list[tuple[str, int, int]] = []
     with SearchEngine.open(tmp_path / "empty", model="color") as engine:
@@ -72,6 +74,6 @@ def test_evaluate_asks_the_engine(photos: Path, tmp_path: Path) -> None:
 def test_nothing_to_evaluate_on(tmp_path: Path) -> None:
     with (
         SearchEngine.open(tmp_path / "empty", model="color") as engine,
-        pytest.raises(BadInput, match="no pictures with captions"),
+        pytest.raises(BadInput, match="of 0 pictures none can be read"),
     ):
         evaluate(engine, [], dataset="none")

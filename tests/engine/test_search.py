@@ -205,6 +205,30 @@ def test_opening_the_wrong_thing(gallery: Path, engine: SearchEngine, photos: Pa
         SearchEngine.open(photos)
 
 
+def test_an_empty_gallery_takes_another_model(tmp_path: Path) -> None:
+    SearchEngine.open(tmp_path / "g", model="mini").close()  # its model was never loaded
+    with SearchEngine.open(tmp_path / "g", model="color") as engine:
+        engine.add([Item("t", "text", "red")])
+    with pytest.raises(GalleryMismatch, match="was made by the model color"):
+        SearchEngine.open(tmp_path / "g", model="mini")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_gallery_of_somebody_else_can_be_read(engine: SearchEngine, gallery: Path) -> None:
+    engine.close()
+    for path in (gallery, *gallery.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent in gallery.parents:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    script = (
+        "import os, sys; from engine import SearchEngine; import engine.search\n"
+        "os.setuid(65534)\n"
+        "with SearchEngine.open(sys.argv[1], read_only=True) as e: print(len(e.search('red')))"
+    )
+    run = subprocess.run([sys.executable, "-c", script, str(gallery)], capture_output=True, text=True)
+    assert run.stdout == "8\n", run.stderr
+
+
 def test_other_weights_under_the_same_key_are_refused(engine: SearchEngine, gallery: Path) -> None:
     engine._store.set_stamp("color-0")
     engine.close()
