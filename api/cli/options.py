@@ -34,3 +34,11 @@ RerankOption = Annotated[
 KindOption = Annotated[
     Literal["image", "text"] | None, typer.Option("--kind", help="Find only pictures, or only texts.")
 ]
+FilterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="EXPRESSION",
+        help="Find only items that fit, such as 'year >= 2020 and has place'.",
+    ),
+]

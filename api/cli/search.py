@@ -12,6 +12,7 @@ from rich.text import Text
 from api.cli.options import (
     DEFAULT_GALLERY,
     DeviceOption,
+    FilterOption,
     GalleryOption,
     JsonOption,
     KindOption,
@@ -39,6 +40,7 @@ def search(
     gallery: GalleryOption = DEFAULT_GALLERY,
     k: KOption = 10,
     kind: KindOption = None,
+    filter: FilterOption = None,
     rerank: RerankOption = True,
     explain: ExplainOption = False,
     device: DeviceOption = None,
@@ -47,7 +49,7 @@ def search(
     """Find pictures by words, by a picture, or by both together."""
     query = make_query(text, image, kind)
     with open_to_read(gallery, device) as engine:
-        result = engine.search(query, k=k, rerank=rerank, explain=explain)
+        result = engine.search(query, k=k, filter=filter, rerank=rerank, explain=explain)
     if as_json:
         from api.documents import result_document
 
@@ -116,4 +118,6 @@ def item_text(hit: Hit) -> Text:
 def _summary(result: Result) -> str:
     stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in result.timings.items())
     order = "reranked" if result.reranked else "in the order of recall"
+    if result.plan.name != "unfiltered":
+        order += f", filter: {result.plan.allowed:,} of {result.plan.held:,} items ({result.plan.name})"
     return f"{len(result)} {'hit' if len(result) == 1 else 'hits'}, {order} (ms: {stages})"

@@ -67,6 +67,17 @@ def test_search_by_words_as_json(indexed: Path, pictures: Path) -> None:
     )
 
 
+def test_search_with_a_filter(indexed: Path) -> None:
+    wide = invoke("search", "red", "--gallery", indexed, "--filter", "width >= 70", *CPU, "--json")
+    assert {hit["metadata"]["width"] for hit in wide.document["hits"]} == {70, 80, 90}
+
+    shown = invoke("search", "red", "--gallery", indexed, "--filter", 'text matches "card"', *CPU)
+    assert (shown.code, "filter: 1 of 6 items" in shown.out) == (0, True)
+
+    mistaken = invoke("search", "red", "--gallery", indexed, "--filter", "widht > 5", *CPU)
+    assert (mistaken.code, "no item has a column 'widht'; there is width" in mistaken.err) == (1, True)
+
+
 def test_search_by_a_picture_and_by_both(indexed: Path, pictures: Path) -> None:
     by_picture = invoke(
         "search", "--image", pictures / "blue.png", "--gallery", indexed, *CPU, "--json"
