@@ -122,7 +122,7 @@ def test_the_text_tower_is_the_published_model() -> None:
     from transformers import BertModel
 
     weights = load_file(mini_weights() / TEXT_TOWER)
-    published = BertModel(MINILM, add_pooling_layer=False).eval()
+    published = BertModel(MINILM, add_pooling_layer=False).train(False)
     published.load_state_dict({name: weights[name] for name in published.state_dict()})
     ids, real = WordPieces(mini_weights() / TOKENIZER).encode(TEXTS[:2])
     with torch.inference_mode():
