@@ -24,8 +24,8 @@ const isEmpty = () => !query.text && !query.file && !query.like;
 const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
 
 function describe() {
-  if (query.text) return `“${query.text}”${query.file || query.like ? " with a picture" : ""}`;
-  return query.file ? "your picture" : "more like this";
+  const picture = query.like ? ` like ${nameOf(query.like)}` : query.file ? " like your picture" : "";
+  return `${query.text ? ` for “${query.text}”` : ""}${picture}`;
 }
 
 function showMessage(title, detail) {
@@ -69,7 +69,7 @@ function showResult(result) {
     ...result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
   );
   const took = Math.round(result.timings.total);
-  summary.textContent = `${plural(result.hits.length, "hit")} for ${describe()} in ${took.toLocaleString()} ms`;
+  summary.textContent = `${plural(result.hits.length, "hit")}${describe()} in ${took.toLocaleString()} ms`;
   more.hidden = result.hits.length < k;
   if (!result.hits.length) showMessage("Nothing found", "Try other words, or add pictures to the gallery.");
 }

@@ -6,8 +6,6 @@ import { nameOf, thumbnailUrl } from "/page/client.js";
 const grid = document.getElementById("grid");
 const template = document.getElementById("hit");
 
-// A card for a text has no proportions of its own.
-const TEXT_RATIO = 1.25;
 // A strip or a panorama would claim a whole row; past these it is shown whole inside its cell.
 const NARROWEST = 0.5;
 const WIDEST = 2.8;
@@ -17,7 +15,7 @@ const SKELETON = [1.5, 0.75, 1.33, 1.5, 1, 1.5, 0.7, 1.33, 1.5, 1.33, 0.8, 1.5];
 export const ratioOf = (hit) =>
   hit.kind === "image" && hit.metadata.width && hit.metadata.height
     ? hit.metadata.width / hit.metadata.height
-    : TEXT_RATIO;
+    : 1;
 
 const cellRatio = (hit) => Math.min(WIDEST, Math.max(NARROWEST, ratioOf(hit)));
 
@@ -42,16 +40,15 @@ function card(hit, actions) {
     picture.loading = hit.rank > 12 ? "lazy" : "eager";
     picture.src = thumbnailUrl(hit.id, ratio > 1.8 ? 1024 : 640);
     picture.addEventListener("error", () => node.classList.add("gone"), { once: true });
-    node.querySelector(".name").textContent = name;
-    node.querySelector(".name").title = name;
   } else {
     const text = document.createElement("span");
     text.className = "words-of";
     text.textContent = hit.text ?? "";
     button.replaceChildren(text);
     node.classList.add("text");
-    node.querySelector(".name").textContent = "Text";
   }
+  const under = hit.kind === "image" ? name : hit.uri;
+  Object.assign(node.querySelector(".name"), { textContent: under, title: under });
   node.querySelector(".score").textContent = score(hit);
   node.querySelector(".why-button").setAttribute("aria-label", `Why? ${name}`);
   node.querySelector(".like-button").setAttribute("aria-label", `More like this: ${name}`);

@@ -9,7 +9,12 @@ const dialog = find("why");
 const canvas = find("heat");
 const opacity = find("opacity");
 
-const NAMES = { visual: "Picture as a whole", caption: "Text as a whole", late: "Word by word" };
+const NAMES = {
+  recall: "First look",
+  visual: "Picture as a whole",
+  caption: "Text as a whole",
+  late: "Word by word",
+};
 
 let shown = null; // the hit in the dialog
 let chips = [];

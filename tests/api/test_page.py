@@ -88,12 +88,12 @@ def test_every_picture_keeps_its_proportions_and_a_row_its_height(page: Page) ->
 def test_a_dropped_picture_finds_its_like_and_words_join_it(page: Page) -> None:
     give_file(page, "drop", picture_bytes("red"))
     expect_first(page, "red.png")
-    expect(page.locator("#summary")).to_have_text(re.compile("^5 hits for your picture in"))
+    expect(page.locator("#summary")).to_have_text(re.compile("^5 hits like your picture in"))
     chip = page.locator("#chip")
     expect(chip).to_contain_text("mine.png")
     expect(chip.locator("img")).to_have_attribute("src", re.compile("^blob:"))
     ask(page, "blue")
-    expect(page.locator("#summary")).to_have_text(re.compile("^5 hits for “blue” with a picture in"))
+    expect(page.locator("#summary")).to_have_text(re.compile("^5 hits for “blue” like your picture in"))
     first_two = page.locator(".hit .name").all_inner_texts()[:2]
     assert sorted(first_two) == ["blue.png", "red.png"]  # opposites: red alone puts blue last
     page.get_by_role("button", name="Remove the picture from the query").click()
@@ -137,6 +137,7 @@ def test_more_like_this_starts_from_the_hit(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"\?like=\d+$"))
     expect(page.locator("#chip")).to_contain_text("Like red.png")
     expect(page.locator(".hit")).to_have_count(4)
+    expect(page.locator("#summary")).to_have_text(re.compile("^4 hits like red.png in"))
     page.go_back()
     expect_first(page, "red.png")
 
