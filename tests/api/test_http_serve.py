@@ -21,6 +21,7 @@ from api.http import Settings, create_app, serve
 from api.http.server import listen, url
 from engine import BadInput, GalleryMismatch, SearchEngine
 
+ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import sys
 from pathlib import Path
@@ -36,9 +37,14 @@ NOWHERE = [("no.such.host.invalid", 0), ("203.0.113.1", 0), ("127.0.0.1", 70000)
 def process(gallery: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with log.open("wb") as errors:
         command = [sys.executable, "-c", CODE, str(gallery)]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT)
+
+    def announced() -> bool:
+        assert server.poll() is None, log.read_text()
+        return "Crosslight is at" in log.read_text()
+
     try:
-        wait_until(lambda: "Crosslight is at" in log.read_text(), seconds=60)
+        wait_until(announced, seconds=60)
         found = re.search(r"Crosslight is at (\S+)", log.read_text())
         assert found is not None
         wait_until(lambda: answers(found[1]), seconds=30)
