@@ -28,6 +28,9 @@ train: $(VENV)/.mini
 bench: $(VENV)/.mini
 	$(BIN)/python -m bench.retrieval --data $(DATA)
 
+openapi: $(VENV)/.installed
+	$(BIN)/python -m api.http docs/openapi.json
+
 clean:
 	rm -rf $(VENV) data/sample demo*.gallery
 

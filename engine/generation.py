@@ -6,7 +6,8 @@ a generation is a directory named by its revision:
 
     header.json          gallery, revision, schema, index kind, and the size of each file; written last
     SIGNAL.ids.npy       (n,) int64, the item of each row
-    SIGNAL.index         the vectors, as the index kind writes them
+    SIGNAL.index         the vectors, as FAISS writes them, and SIGNAL.vectors.npy (n, dim) float32, mapped,
+                         beside an index that holds them only coarsely, or not at all
     SIGNAL.tokens.npy    (n, T, D) int8, memory-mapped; with SIGNAL.lengths.npy, (n,) int16
 """
 
@@ -17,20 +18,21 @@ import logging
 import os
 import shutil
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.filters import parse
-from engine.index import Index, make_index
+from engine.index import PROBED, Choice, Index, make_index
 from engine.store import Store
 from engine.tokens import TokenStore
 from engine.types import Bitmap, Encoded, Ids, Signal
 
-SCHEMA = 1
+SCHEMA = 2
 KEPT_BITMAPS = 32
+MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
 logger = logging.getLogger(__name__)
 
 
@@ -40,6 +42,7 @@ class View:
 
     index: Index
     tokens: TokenStore | None = None
+    choice: Choice | None = None  # of the autopilot, once it has built this index
 
 
 @dataclass
@@ -85,12 +88,35 @@ class Generation:
 
     def _put(self, signal: Signal, ids: Ids, encoded: Encoded) -> None:
         if signal not in self.views:
-            self.views[signal] = View(make_index(self.kind, encoded.vectors.shape[1]))
+            start = "exact" if self.kind == "exact" else "flat"
+            self.views[signal] = View(make_index(start, encoded.vectors.shape[1]))
         view = self.views[signal]
         view.index.add(ids, encoded.vectors)
         if encoded.tokens is not None and encoded.lengths is not None:
             view.tokens = view.tokens or TokenStore()
             view.tokens.put(ids, encoded.tokens, encoded.lengths)
+
+    def described(self) -> dict[str, object]:
+        """Tell of each signal's index its kind and, once it was settled, why and how well it finds."""
+        return {
+            signal.value: {
+                "items": len(view.index),
+                **(asdict(view.choice) if view.choice else {}),
+                "kind": view.index.kind,
+            }
+            for signal, view in self.views.items()
+        }
+
+    def settle(self) -> None:
+        """Give each signal the index its size calls for, built from all it holds, and measured."""
+        from engine.index.autopilot import settled
+
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
+        for signal, view in self.views.items():
+            if len(view.index):
+                others = [v.index.contents()[1][:PROBED] for s, v in self.views.items() if s is not signal]
+                queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
+                view.index, view.choice = settled(view.index, self.kind, memory, queries)
 
     def save(self, directory: Path, gallery: str) -> None:
         """Write this generation below `directory`, whole or not at all, and drop the older ones."""
@@ -120,7 +146,7 @@ class Generation:
             "gallery": gallery,
             "revision": self.revision,
             "index": self.kind,
-            "signals": {s.value: {"dim": v.index.dim} for s, v in self.views.items() if len(v.index)},
+            "signals": {s.value: _described(v) for s, v in self.views.items() if len(v.index)},
             "files": {file.name: file.stat().st_size for file in sorted(directory.iterdir())},
         }
         path = directory / "header.json"
@@ -158,8 +184,9 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
     for name, described in header["signals"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
-        view = View(make_index(generation.kind, described["dim"]))
-        view.index.load(_with(stem, "index"), ids)
+        choice = Choice(**described["choice"])
+        view = View(make_index(choice.kind, described["dim"], choice.effort), choice=choice)
+        view.index.load(stem, ids)
         if _with(stem, "tokens.npy").exists():
             view.tokens = TokenStore()
             view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
@@ -167,11 +194,15 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
     return generation
 
 
+def _described(view: View) -> dict[str, Any]:
+    assert view.choice is not None, "a generation is settled before it is saved"
+    return {"dim": view.index.dim, "choice": asdict(view.choice)}
+
+
 def _save_view(view: View, stem: Path) -> None:
-    ids, _ = view.index.contents()
+    ids = view.index.save(stem)
     with _with(stem, "ids.npy").open("wb") as file:
         np.save(file, ids)
-    view.index.save(_with(stem, "index"))
     if view.tokens is not None:
         view.tokens.save(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
 

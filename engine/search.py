@@ -19,6 +19,7 @@ from engine.encoders import Encoder
 from engine.errors import BadInput, GalleryMismatch, ItemNotFound
 from engine.gallery import Gallery, disk_errors
 from engine.generation import latest
+from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
 from engine.models import DEFAULT, Model, check_key, load_model
 from engine.pictures import load_picture
@@ -29,7 +30,8 @@ from engine.store import State, Store
 from engine.types import Hit, Item, Query, Report, Result, Signal
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
-SAVE_SHARE = 10  # and more than one in so many of it
+SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
+SAVE_SHARE_AT_CLOSE = 100  # more than one in so many: fewer are read from the store at the next opening
 
 
 class SearchEngine:
@@ -58,18 +60,19 @@ class SearchEngine:
         *,
         model: str | None = None,
         device: str | None = None,
-        index: str = "flat",
+        index: str = AUTO,
         read_only: bool = False,
         create: bool = True,
     ) -> SearchEngine:
         """Open the gallery at `path`, or make one there.
 
-        `model` is needed for a new gallery only (default `mini`); `index` is a key of
-        `engine.index.KINDS`. Raises `GalleryMismatch` when another model or a newer Crosslight made
-        the gallery, `BadInput` when there is none and `create` is false.
+        `model` is needed for a new gallery only (default `mini`); `index` is a kind of index, by
+        default the one that suits the number of items. Raises `GalleryMismatch` when another model
+        or a newer Crosslight made the gallery, `BadInput` when there is none and `create` is false.
         """
         if model is not None:
             check_key(model)
+        check_kind(index)
         gallery = Gallery.at(Path(path), create=create and not read_only)
         store = Store(gallery.database, read_only=read_only)
         state = store.state()
@@ -101,7 +104,7 @@ class SearchEngine:
         """Save what was derived, if this engine has written, and let go of the gallery."""
         with self._view_lock:
             try:
-                self._save_if(self._generation.unsaved > 0)
+                self._save_if(self._generation.unsaved > len(self._generation) // SAVE_SHARE_AT_CLOSE)
             finally:
                 self._gallery.stop_writing()
                 self._store.close()
@@ -200,7 +203,7 @@ class SearchEngine:
             "items": sum(counts.values()),
             "pictures": counts.get("image", 0),
             "texts": counts.get("text", 0),
-            "index": self._generation.kind,
+            "index": self._generation.described(),
             "revision": self._generation.revision,
             "bytes": self._gallery.sizes(),
             "writer": self._gallery.holder(),
@@ -287,5 +290,6 @@ class SearchEngine:
 
     def _save_if(self, wanted: bool) -> None:
         if wanted and self._gallery.is_writing:
-            with disk_errors(self.path):
+            with disk_errors(self.path), self._view_lock:
+                self._generation.settle()
                 self._generation.save(self._gallery.generations, self._state.gallery)

@@ -12,6 +12,21 @@ import numpy as np
 from engine.errors import BadInput
 from engine.types import Bitmap, Floats, Ids
 
+AUTO = "auto"
+APPROXIMATE = ("hnsw", "ivf", "ivf-sq8", "ivf-pq")
+PROBED = 100  # queries that the autopilot measures recall on
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The autopilot's choice for so many items: why, how hard it looks, and the recall@10 it measured."""
+
+    kind: str
+    reason: str
+    built_for: int
+    effort: int | None = None
+    recall: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -56,14 +71,14 @@ class Index(Protocol):
         ...
 
     def contents(self) -> tuple[Ids, Floats]:
-        """Return every id and its unit vector, in the order in which `save` writes them."""
+        """Return every id and its unit vector."""
         ...
 
-    def save(self, path: Path) -> None:
-        """Write the vectors, in `contents` order, to one file."""
+    def save(self, stem: Path) -> Ids:
+        """Write files whose names begin with `stem`; return the id of each row they hold."""
         ...
 
-    def load(self, path: Path, ids: Ids) -> None:
+    def load(self, stem: Path, ids: Ids) -> None:
         """Read what `save` wrote; `ids` name its rows."""
         ...
 
@@ -111,11 +126,21 @@ def _flat(dim: int) -> Index:
     return FlatIndex(dim)
 
 
-KINDS: dict[str, Callable[[int], Index]] = {"exact": _exact, "flat": _flat}
+FLAT_KINDS: dict[str, Callable[[int], Index]] = {"exact": _exact, "flat": _flat}
 
 
-def make_index(kind: str, dim: int) -> Index:
-    """Make an empty index of a kind: `exact` (NumPy) or `flat` (FAISS, on a GPU if there is one)."""
-    if kind not in KINDS:
-        raise BadInput(f"no index kind {kind!r}; there are {', '.join(KINDS)}")
-    return KINDS[kind](dim)
+def check_kind(kind: str) -> None:
+    """Raise `BadInput` for a kind of index that there is not."""
+    known = (AUTO, *FLAT_KINDS, *APPROXIMATE)
+    if kind not in known:
+        raise BadInput(f"no index kind {kind!r}; there are {', '.join(known)}")
+
+
+def make_index(kind: str, dim: int, effort: int | None = None) -> Index:
+    """Make an empty index: `exact` (NumPy), `flat` (FAISS, on a GPU if there is one), or one to be loaded."""
+    check_kind(kind)
+    if kind in FLAT_KINDS:
+        return FLAT_KINDS[kind](dim)
+    from engine.index.approximate import ApproximateIndex
+
+    return ApproximateIndex(kind, dim, effort)

@@ -46,9 +46,10 @@ class ExactIndex:
     def contents(self) -> tuple[Ids, Floats]:
         return self._ids, self._vectors
 
-    def save(self, path: Path) -> None:
-        with path.open("wb") as file:
+    def save(self, stem: Path) -> Ids:
+        with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
             np.save(file, self._vectors)
+        return self._ids
 
-    def load(self, path: Path, ids: Ids) -> None:
-        self._ids, self._vectors = ids, np.load(path)
+    def load(self, stem: Path, ids: Ids) -> None:
+        self._ids, self._vectors = ids, np.load(stem.with_name(f"{stem.name}.vectors.npy"))

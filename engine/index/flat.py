@@ -53,7 +53,7 @@ class FlatIndex:
         if plan.bitmap is None:
             return self._scan(queries, k)
         rows = self._live & named(self._ids, plan.bitmap)
-        if plan.gather or self._on_gpu:
+        if plan.gather or self._on_gpu or not rows.any():
             return self._gather(queries, k, np.flatnonzero(rows))
         return self._select(queries, k, rows)
 
@@ -98,13 +98,15 @@ class FlatIndex:
         vectors: Floats = self._index.reconstruct_n(0, self._index.ntotal)
         return self._ids[self._live], vectors[self._live]
 
-    def save(self, path: Path) -> None:
+    def save(self, stem: Path) -> Ids:
+        ids, vectors = self.contents()
         compact = faiss.IndexFlatIP(self.dim)
-        compact.add(self.contents()[1])
-        faiss.write_index(compact, str(path))
+        compact.add(vectors)
+        faiss.write_index(compact, str(stem.with_name(f"{stem.name}.index")))
+        return ids
 
-    def load(self, path: Path, ids: Ids) -> None:
-        self._index = self._placed(faiss.read_index(str(path)))
+    def load(self, stem: Path, ids: Ids) -> None:
+        self._index = self._placed(faiss.read_index(str(stem.with_name(f"{stem.name}.index"))))
         self._ids, self._live = ids, np.ones(len(ids), dtype=bool)
 
     def _rebuild(self, ids: Ids, vectors: Floats) -> None:

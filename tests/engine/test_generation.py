@@ -93,7 +93,7 @@ def test_a_damaged_generation_is_made_again(
 
 def test_a_whole_generation_is_used_as_it_is(saved: list[tuple[str, float]], gallery: Path) -> None:
     header = json.loads((only_generation(gallery) / "header.json").read_text())
-    loaded = latest(gallery / "generations", header["gallery"], "flat", header["revision"])
+    loaded = latest(gallery / "generations", header["gallery"], "auto", header["revision"])
     assert loaded.revision == header["revision"] and len(loaded) == 8 and loaded.unsaved == 0
 
 

@@ -1,0 +1,166 @@
+"""Approximate indexes: FAISS proposes rows, their own vectors decide.
+
+What was built stays as it is, memory-mapped; what comes after goes to a flat index beside it, and what
+goes is a tombstone. The vectors themselves are mapped too, so every score that leaves is an exact cosine,
+a strict filter can be answered exactly, and a rebuild needs no other source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss as faiss_library
+import numpy as np
+
+from engine.index import EVERYTHING, Planned, best, named, unit
+from engine.index.flat import FlatIndex
+from engine.types import Bitmap, Floats, Ids
+
+faiss: Any = faiss_library  # its type stubs leave out half of what it has
+TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a kind is made, and how hard it may be told to look, least first.
+
+    `refine` is how many rows are proposed for each hit wanted: more where vectors are stored coarsely.
+    `bytes_per_item` estimates its memory from the dimension, the mapped vectors not counted.
+    """
+
+    factory: Callable[[int, int], str]  # (items, dim) -> FAISS's description
+    efforts: tuple[int, ...]
+    parameters: Callable[..., Any]
+    bytes_per_item: Callable[[int], int]
+    refine: int = 1
+
+
+def _cells(items: int) -> int:
+    return max(1, min(int(4 * items**0.5), items // 39))
+
+
+def _hnsw(effort: int, **more: Any) -> Any:
+    return faiss.SearchParametersHNSW(efSearch=effort, **more)
+
+
+def _inverted(effort: int, **more: Any) -> Any:
+    return faiss.SearchParametersIVF(nprobe=effort, **more)
+
+
+PROBES = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+RECIPES = {
+    "hnsw": Recipe(lambda n, d: "HNSW32,Flat", (32, 64, 128, 256, 512, 1024), _hnsw, lambda d: 4 * d + 272),
+    "ivf": Recipe(lambda n, d: f"IVF{_cells(n)},Flat", PROBES, _inverted, lambda d: 4 * d + 8),
+    "ivf-sq8": Recipe(lambda n, d: f"IVF{_cells(n)},SQ8", PROBES, _inverted, lambda d: d + 8, refine=2),
+    "ivf-pq": Recipe(
+        lambda n, d: f"IVF{_cells(n)},PQ{_subquantizers(d)}",
+        PROBES,
+        _inverted,
+        lambda d: d // 4 + 8,
+        refine=10,
+    ),
+}
+
+
+def _subquantizers(dim: int) -> int:
+    """Return the number of bytes a vector is coded into: about dim / 4, and a divisor of it."""
+    return next(m for m in range(max(1, dim // 4), 0, -1) if dim % m == 0)
+
+
+class ApproximateIndex:
+    """A built FAISS index of one of the RECIPES, the vectors it was built from, and what came after."""
+
+    def __init__(self, kind: str, dim: int, effort: int | None = None) -> None:
+        self.kind = kind
+        self.dim = dim
+        self.effort = effort or RECIPES[kind].efforts[0]
+        self._recipe = RECIPES[kind]
+        self._index: Any = None
+        self._vectors: Floats = np.empty((0, dim), dtype=np.float32)
+        self._ids: Ids = np.empty(0, dtype=np.int64)
+        self._live = np.empty(0, dtype=bool)
+        self._fresh = FlatIndex(dim)
+
+    @classmethod
+    def build(cls, kind: str, ids: Ids, vectors: Floats) -> ApproximateIndex:
+        """Train and fill an index from n vectors, with a seed of FAISS's own, so it comes out the same."""
+        made = cls(kind, vectors.shape[1])
+        vectors = unit(vectors, made.dim)
+        index = faiss.index_factory(
+            made.dim, made._recipe.factory(len(ids), made.dim), faiss.METRIC_INNER_PRODUCT
+        )
+        if not index.is_trained:
+            some = np.random.default_rng(0).permutation(len(ids))[: TRAINING_VECTORS * _cells(len(ids))]
+            index.train(vectors[np.sort(some)])
+        index.add(vectors)
+        made._take(index, vectors, ids)
+        return made
+
+    def _take(self, index: Any, vectors: Floats, ids: Ids) -> None:
+        self._index, self._vectors, self._ids = index, vectors, ids
+        self._live = np.ones(len(ids), dtype=bool)
+
+    def __len__(self) -> int:
+        return int(self._live.sum()) + len(self._fresh)
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        self._fresh.add(ids, vectors)
+        self._live &= ~np.isin(self._ids, ids)
+
+    def remove(self, ids: Ids) -> None:
+        self._live &= ~np.isin(self._ids, ids)
+        self._fresh.remove(ids)
+
+    def allowed(self, bitmap: Bitmap) -> int:
+        return int((self._live & named(self._ids, bitmap)).sum()) + self._fresh.allowed(bitmap)
+
+    def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
+        queries = unit(queries, self.dim)
+        wanted = self._live if plan.bitmap is None else self._live & named(self._ids, plan.bitmap)
+        proposed = (
+            [np.flatnonzero(wanted)] * len(queries) if plan.gather else self._propose(queries, k, wanted)
+        )
+        scores, ids = self._fresh.search(queries, k, plan)
+        for place, (query, rows) in enumerate(zip(queries, proposed, strict=True)):
+            own = np.concatenate([self._vectors[rows] @ query, scores[place]])
+            known = np.concatenate([self._ids[rows], ids[place]])
+            row_scores, row_ids = best(own[None], known, k)
+            scores[place], ids[place] = row_scores[0], row_ids[0]
+        return scores, ids
+
+    def _propose(self, queries: Floats, k: int, wanted: Bitmap) -> list[Ids]:
+        """Ask FAISS for rows that are wanted, and for all of them where it finds too few."""
+        allowed = int(wanted.sum())
+        count = min(k * self._recipe.refine, allowed)
+        if not count:
+            return [np.empty(0, dtype=np.int64)] * len(queries)
+        bits = np.packbits(wanted, bitorder="little")
+        more = (
+            {} if allowed == len(wanted) else {"sel": faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))}
+        )
+        # A filter hides neighbors from the walk as it hides hits, so it has to look at more of them.
+        effort = max(count, round(self.effort * len(wanted) / allowed))
+        _, rows = self._index.search(queries, count, params=self._recipe.parameters(effort, **more))
+        return [found if (found >= 0).all() else np.flatnonzero(wanted) for found in rows]
+
+    def contents(self) -> tuple[Ids, Floats]:
+        ids, vectors = self._fresh.contents()
+        return (
+            np.concatenate([self._ids[self._live], ids]),
+            np.concatenate([self._vectors[self._live], vectors]),
+        )
+
+    def save(self, stem: Path) -> Ids:
+        assert self._live.all() and not len(self._fresh), "only a freshly built index is saved"
+        faiss.write_index(self._index, str(stem.with_name(f"{stem.name}.index")))
+        with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
+            np.save(file, self._vectors)
+        return self._ids
+
+    def load(self, stem: Path, ids: Ids) -> None:
+        vectors = np.load(stem.with_name(f"{stem.name}.vectors.npy"), mmap_mode="r")
+        index = faiss.read_index(str(stem.with_name(f"{stem.name}.index")), faiss.IO_FLAG_MMAP_IFC)
+        self._take(index, vectors, ids)

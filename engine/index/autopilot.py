@@ -1,0 +1,78 @@
+"""The autopilot: which kind of index a number of vectors gets, how hard it looks, and what that finds.
+
+It chooses by count and memory, builds, and then measures recall@10 against the exact answer, looking
+harder until the target is met. What cannot be met is said in the choice it returns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.index import AUTO, FLAT_KINDS, PROBED, Choice, Index, best, make_index, unit
+from engine.index.approximate import RECIPES, ApproximateIndex
+from engine.types import Floats
+
+FLAT_LIMIT = 50_000  # below it an exact scan takes a few milliseconds (bench/index.py)
+LEAST = 1_000  # an approximate index of fewer cannot be trained
+TARGET = 0.99
+NOISE = 0.5  # how far a made-up query lies from the vector it is made from, as a share of its length
+
+
+def kind_for(wanted: str, items: int, dim: int, memory: int) -> tuple[str, str]:
+    """Choose a kind for so many vectors within `memory` bytes, and say why."""
+    if wanted in FLAT_KINDS:
+        return wanted, "asked for"
+    limit = FLAT_LIMIT if wanted == AUTO else LEAST
+    if items < limit:
+        return "flat", f"{items:,} items are fewer than {limit:,}: an exact scan is as fast"
+    if wanted != AUTO:
+        return wanted, "asked for"
+    for kind in ("hnsw", "ivf-sq8", "ivf-pq"):
+        needed = items * RECIPES[kind].bytes_per_item(dim)
+        if needed <= memory:
+            return kind, f"{needed:,} bytes for {items:,} items fit into {memory:,}"
+    return "ivf-pq", f"nothing fits into {memory:,} bytes; this needs the least"
+
+
+def settled(held: Index, wanted: str, memory: int, queries: Floats) -> tuple[Index, Choice]:
+    """Return the index that suits what is held, and the choice; `queries` (q, dim) are asked to measure it.
+
+    A flat index that suits is returned as it is. Any other is built from what is held.
+    """
+    kind, reason = kind_for(wanted, len(held), held.dim, memory)
+    if kind == held.kind and kind in FLAT_KINDS:
+        return held, Choice(kind, reason, len(held), recall=1.0)
+    ids, vectors = held.contents()
+    if kind in FLAT_KINDS:
+        flat = make_index(kind, held.dim)
+        flat.add(ids, vectors)
+        return flat, Choice(kind, reason, len(ids), recall=1.0)
+    index = ApproximateIndex.build(kind, ids, vectors)
+    probes = np.concatenate([queries[:PROBED], _made_up(vectors)])
+    truth, _ = best(probes @ vectors.T, ids, 10)
+    recall = 0.0
+    for effort in RECIPES[kind].efforts:
+        index.effort = effort
+        recall = recall_at_10(index.search(probes, 10)[0], truth)
+        if recall >= TARGET:
+            break
+    else:
+        reason += f"; a recall@10 of {TARGET} is not met even at its hardest"
+    return index, Choice(kind, reason, len(ids), index.effort, round(recall, 4))
+
+
+def recall_at_10(found: Floats, truth: Floats) -> float:
+    """Return the share of (q, 10) found scores that belong among the (q, 10) best true ones.
+
+    By scores, not ids: of items that score the same, any is as good as another.
+    """
+    return float((found >= truth[:, -1:] - 1e-5).mean())
+
+
+def _made_up(vectors: Floats) -> Floats:
+    """Make queries that lie near stored vectors, but are none of them."""
+    generator = np.random.default_rng(0)
+    some = vectors[generator.integers(0, len(vectors), PROBED)]
+    noise = generator.standard_normal(some.shape, dtype=np.float32)
+    noise *= NOISE / np.linalg.norm(noise, axis=1, keepdims=True)
+    return unit(some + noise, vectors.shape[1])

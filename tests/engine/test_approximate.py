@@ -1,0 +1,136 @@
+"""Approximate kinds against the exact answer: recall by numbers, filters at every share, changes, files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import BadInput, Item, SearchEngine
+from engine.index import APPROXIMATE, EVERYTHING, Index, Planned, make_index
+from engine.index.approximate import RECIPES, ApproximateIndex
+from engine.index.autopilot import FLAT_LIMIT, TARGET, kind_for, recall_at_10, settled
+from engine.plan import choose
+from engine.types import Floats, Ids
+
+DIM, COUNT = 32, 6000
+GB = 2**30
+
+
+def clustered(count: int, seed: int) -> Floats:
+    """Vectors around 60 centers, as embeddings lie, not an even cloud."""
+    generator = np.random.default_rng(seed)
+    centers = np.random.default_rng(7).normal(size=(60, DIM))
+    vectors = centers[generator.integers(0, 60, count)] + 0.6 * generator.normal(size=(count, DIM))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+IDS: Ids = np.arange(1, COUNT + 1, dtype=np.int64)
+QUERIES = clustered(40, seed=5)
+
+
+@pytest.fixture(scope="module", params=sorted(RECIPES))
+def built(request: pytest.FixtureRequest) -> Index:
+    held = make_index("flat", DIM)
+    held.add(IDS, clustered(COUNT, seed=1))
+    index, choice = settled(held, str(request.param), GB, np.empty((0, DIM), dtype=np.float32))
+    assert (index.kind, choice.reason, choice.built_for) == (request.param, "asked for", COUNT)
+    assert choice.recall is not None and choice.recall >= TARGET
+    return index
+
+
+def exact(vectors: Floats, ids: Ids, planned: Planned) -> tuple[Floats, Ids]:
+    index = make_index("exact", DIM)
+    index.add(ids, vectors)
+    return index.search(QUERIES, 10, planned)
+
+
+def test_recall_and_exact_scores(built: Index) -> None:
+    scores, found = built.search(QUERIES, 10)
+    true_scores, truth = exact(clustered(COUNT, seed=1), IDS, EVERYTHING)
+    assert (
+        np.mean([len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)]) >= 9.8
+    )  # measured on other queries than it was tuned on
+    np.testing.assert_allclose(scores[:, 0], true_scores[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 1.0])
+def test_filters_find_the_best_of_the_allowed(built: Index, share: float) -> None:
+    bitmap = np.zeros(COUNT + 1, dtype=bool)
+    bitmap[np.random.default_rng(3).permutation(IDS)[: round(COUNT * share)]] = True
+    plan, planned = choose(built, bitmap)
+    assert plan.allowed == round(COUNT * share)
+    found = built.search(QUERIES, 10, planned)[1]
+    truth = exact(clustered(COUNT, seed=1), IDS, planned)[1]
+    assert bitmap[found[found >= 0]].all()
+    np.testing.assert_array_equal((found >= 0).sum(axis=1), min(10, plan.allowed))
+    hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
+    assert np.mean(hits) / min(10, plan.allowed) >= 0.99
+
+
+@pytest.mark.parametrize("kind", sorted(RECIPES))
+def test_changes_after_the_build(kind: str, tmp_path: Path) -> None:
+    vectors = clustered(2000, seed=1)
+    first = ApproximateIndex.build(kind, IDS[:2000], vectors)
+    index = make_index(kind, DIM, effort=256)
+    index.load(tmp_path / "saved", first.save(tmp_path / "saved"))  # mapped: it cannot grow in place
+    index.remove(IDS[:500])
+    index.add(IDS[500:600], clustered(100, seed=8))  # others under the same ids
+    index.add(IDS[3000:3200], clustered(200, seed=9))
+    ids = np.concatenate([IDS[500:2000], IDS[3000:3200]])
+    now = np.concatenate([clustered(100, seed=8), vectors[600:], clustered(200, seed=9)])
+    assert len(index) == len(ids)
+    scores, found = index.search(QUERIES, 10)
+    true_scores, _ = exact(now, ids, EVERYTHING)
+    assert recall_at_10(scores, true_scores) >= 0.98
+    assert np.isin(found, ids).all()
+    held, held_vectors = index.contents()
+    order = np.argsort(held)
+    np.testing.assert_array_equal(held[order], ids)
+    np.testing.assert_allclose(held_vectors[order], now, atol=1e-5)
+
+
+def test_the_autopilot_chooses_by_count_and_memory() -> None:
+    assert kind_for("auto", FLAT_LIMIT - 1, 512, GB)[0] == "flat"
+    assert kind_for("auto", 100_000, 512, GB)[0] == "hnsw"
+    assert kind_for("auto", 1_000_000, 512, GB)[0] == "ivf-sq8"
+    assert kind_for("auto", 5_000_000, 512, GB)[0] == "ivf-pq"
+    kind, reason = kind_for("auto", 10**9, 512, GB)
+    assert kind == "ivf-pq" and "nothing fits into 1,073,741,824 bytes" in reason
+    assert kind_for("hnsw", 999, 512, GB)[0] == "flat"  # too few to train
+    assert kind_for("exact", 10**9, 512, GB)[0] == "exact"
+    assert set(APPROXIMATE) == set(RECIPES)
+
+
+def test_what_cannot_be_met_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = make_index("flat", DIM)
+    held.add(IDS, np.random.default_rng(0).normal(size=(COUNT, DIM)).astype(np.float32))
+    least = replace(RECIPES["ivf"], efforts=(1,))  # one cell of an even cloud cannot hold the nearest
+    monkeypatch.setitem(RECIPES, "ivf", least)
+    _, choice = settled(held, "ivf", GB, np.empty((0, DIM), dtype=np.float32))
+    assert choice.recall is not None and choice.recall < 0.9
+    assert "a recall@10 of 0.99 is not met even at its hardest" in choice.reason
+
+
+def test_a_gallery_with_an_approximate_index(gallery: Path) -> None:
+    words = ("red", "blue", "lime", "sea", "snow")
+    items = [Item(f"t{n}", "text", f"{words[n % 5]} w{n % 97} v{n % 53}") for n in range(1500)]
+    with SearchEngine.open(gallery, model="color", index="hnsw") as engine:
+        engine.add(items, batch_size=500)
+        assert engine.info()["index"]["caption"]["kind"] == "hnsw"  # type: ignore[index]
+    with SearchEngine.open(gallery, index="hnsw") as engine:
+        described = engine.info()["index"]["caption"]  # type: ignore[index]
+        assert (described["kind"], described["built_for"], described["recall"] >= TARGET) == (
+            "hnsw",
+            1500,
+            True,
+        )
+        engine.add([Item("new", "text", "purple w1")])
+        assert engine.search("purple w1", k=1)[0].item.uri == "new"
+        engine.remove(["new", "t5"])
+        found = {hit.item.uri for hit in engine.search("red w5 v5", k=50)}
+        assert not found & {"new", "t5"} and len(found) == 50
+    with pytest.raises(BadInput, match="no index kind 'annoy'; there are auto, exact, flat, hnsw"):
+        SearchEngine.open(gallery, index="annoy")
