@@ -36,7 +36,7 @@ class Gallery:
         self.path = path
         self.database = path / "gallery.db"
         self.generations = path / "generations"
-        self._lock = FileLock(path / "writer.lock", timeout=0)
+        self._lock = FileLock(path / "writer.lock", timeout=0, thread_local=False)
 
     @classmethod
     def at(cls, path: Path, *, create: bool) -> Gallery:
@@ -54,10 +54,12 @@ class Gallery:
             path.mkdir(parents=True, exist_ok=True)
         return gallery
 
-    def start_writing(self) -> None:
-        """Become the writer, or raise `GalleryBusy` with the name of the one who is."""
-        if self._lock.is_locked:
-            return
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer for a while; raise `GalleryBusy` with the name of the one who is.
+
+        It may be entered again by whoever holds it.
+        """
         with disk_errors(self.path):
             try:
                 self._lock.acquire()
@@ -67,17 +69,12 @@ class Gallery:
                     "wait for it to end, or stop it"
                 ) from None
             self._write_holder()
-
-    def stop_writing(self) -> None:
-        """Let another process write."""
-        if self._lock.is_locked:
-            (self.path / "writer.json").unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            if self._lock.lock_counter == 1:
+                (self.path / "writer.json").unlink(missing_ok=True)
             self._lock.release()
-
-    @property
-    def is_writing(self) -> bool:
-        """Whether this object holds the writer lock."""
-        return self._lock.is_locked
 
     def holder(self) -> str | None:
         """Describe the writer as its own note does, if there is one."""

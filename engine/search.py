@@ -8,7 +8,8 @@ which one at a time writes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,12 +17,13 @@ from types import TracebackType
 
 from engine.clock import Clock
 from engine.encoders import Encoder
-from engine.errors import BadInput, GalleryMismatch, ItemNotFound
+from engine.errors import BadInput, GalleryBusy, GalleryMismatch, ItemNotFound
 from engine.gallery import Gallery, disk_errors
 from engine.generation import latest
 from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
-from engine.models import DEFAULT, Model, check_key, load_model
+from engine.models import Model, check_key, load_model
+from engine.opening import bind
 from engine.pictures import load_picture
 from engine.plan import choose
 from engine.query import as_query, check, compose, wanted_signal
@@ -51,6 +53,8 @@ class SearchEngine:
         self._loaded: Model | None = None
         self._model_lock = threading.Lock()
         self._view_lock = threading.RLock()
+        self._write_lock = threading.RLock()
+        self._has_written = False
         self._generation = latest(gallery.generations, state.gallery, index, state.revision)
 
     @classmethod
@@ -75,21 +79,7 @@ class SearchEngine:
         check_kind(index)
         gallery = Gallery.at(Path(path), create=create and not read_only)
         store = Store(gallery.database, read_only=read_only)
-        state = store.state()
-        if state is None:
-            gallery.start_writing()
-            store.create(model or DEFAULT)
-            state = store.state()
-            assert state is not None
-        if model is not None and model != state.model and state.stamp is None and not read_only:
-            gallery.start_writing()  # it holds no vectors yet, so any model may make them
-            store.set_model(model)
-            state = replace(state, model=model)
-        if model not in (None, state.model):
-            raise GalleryMismatch(
-                f"{path} was made by the model {state.model}, not {model}; open it without naming a model, "
-                "or index into a new gallery"
-            )
+        state = bind(gallery, store, model, read_only=read_only)
         return cls(gallery, store, state, device=device, index=index, read_only=read_only)
 
     def __enter__(self) -> SearchEngine:
@@ -102,12 +92,12 @@ class SearchEngine:
 
     def close(self) -> None:
         """Save what was derived, if this engine has written, and let go of the gallery."""
-        with self._view_lock:
-            try:
-                self._save_if(self._generation.unsaved > len(self._generation) // SAVE_SHARE_AT_CLOSE)
-            finally:
-                self._gallery.stop_writing()
-                self._store.close()
+        try:
+            if self._has_written and self._generation.unsaved > len(self._generation) // SAVE_SHARE_AT_CLOSE:
+                with suppress(GalleryBusy), self.writing():  # whoever is writing now will save
+                    self._save()
+        finally:
+            self._store.close()
 
     def __len__(self) -> int:
         return sum(self._store.counts().values())
@@ -127,24 +117,37 @@ class SearchEngine:
         A bad item is reported and the rest goes on. Raises `GalleryBusy` when another process is
         writing, `StorageFailed` when the disk is full; batches committed before stay.
         """
-        self._start_writing()
-        encoder = self.load().encoder
-        if self._check_stamp(encoder) is None:
-            self._store.set_stamp(encoder.stamp)
         report = Report()
         remaining = iter(items)
-        while batch := list(islice(remaining, batch_size)):
-            with self._model_lock:
-                report.merge(add_batch(batch, self._store, self._gallery, encoder))
-        self._refresh()
-        self._save_if(self._generation.unsaved > max(SAVE_AT_LEAST, len(self._generation) // SAVE_SHARE))
+        with self.writing():
+            encoder = self.load().encoder
+            if self._check_stamp(encoder) is None:
+                self._store.set_stamp(encoder.stamp)
+            while batch := list(islice(remaining, batch_size)):
+                with self._model_lock:
+                    report.merge(add_batch(batch, self._store, self._gallery, encoder))
+            self._refresh()
+            if self._generation.unsaved > max(SAVE_AT_LEAST, len(self._generation) // SAVE_SHARE):
+                self._save()
         return report
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Stay the gallery's writer over several calls; each `add` and `remove` does so by itself.
+
+        Raises `GalleryBusy` with the name of the process that writes already.
+        """
+        if self._read_only:
+            raise BadInput(f"{self.path} was opened read-only; open it without read_only to change it")
+        with self._write_lock, self._gallery.writing():
+            self._has_written = True
+            yield
 
     def remove(self, uris: Iterable[str]) -> int:
         """Remove items by uri, all or none; `ItemNotFound` names the first that is not there."""
-        self._start_writing()
-        removed = self._store.remove(list(dict.fromkeys(uris)))
-        self._refresh()
+        with self.writing():
+            removed = self._store.remove(list(dict.fromkeys(uris)))
+            self._refresh()
         return removed
 
     def get(self, item_id: int) -> Item:
@@ -267,11 +270,6 @@ class SearchEngine:
             for item_id, (item, picture) in found.items()
         }
 
-    def _start_writing(self) -> None:
-        if self._read_only:
-            raise BadInput(f"{self.path} was opened read-only; open it without read_only to change it")
-        self._gallery.start_writing()
-
     def _check_stamp(self, encoder: Encoder) -> str | None:
         state = self._store.state()
         stamp = state.stamp if state else None
@@ -288,8 +286,7 @@ class SearchEngine:
             if self._store.revision() != self._generation.revision:
                 self._generation.catch_up(self._store)
 
-    def _save_if(self, wanted: bool) -> None:
-        if wanted and self._gallery.is_writing:
-            with disk_errors(self.path), self._view_lock:
-                self._generation.settle()
-                self._generation.save(self._gallery.generations, self._state.gallery)
+    def _save(self) -> None:
+        with disk_errors(self.path), self._view_lock:
+            self._generation.settle()
+            self._generation.save(self._gallery.generations, self._state.gallery)

@@ -16,7 +16,7 @@ import faiss as faiss_library
 import numpy as np
 
 from engine.index import EVERYTHING, Planned, best, named, unit
-from engine.index.flat import FlatIndex
+from engine.index.flat import FlatIndex, write_faiss
 from engine.types import Bitmap, Floats, Ids
 
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
@@ -155,7 +155,7 @@ class ApproximateIndex:
 
     def save(self, stem: Path) -> Ids:
         assert self._live.all() and not len(self._fresh), "only a freshly built index is saved"
-        faiss.write_index(self._index, str(stem.with_name(f"{stem.name}.index")))
+        write_faiss(self._index, stem)
         with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
             np.save(file, self._vectors)
         return self._ids

@@ -7,6 +7,7 @@ there are many. The CPU takes the same path: one way to be right.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class FlatIndex:
         ids, vectors = self.contents()
         compact = faiss.IndexFlatIP(self.dim)
         compact.add(vectors)
-        faiss.write_index(compact, str(stem.with_name(f"{stem.name}.index")))
+        write_faiss(compact, stem)
         return ids
 
     def load(self, stem: Path, ids: Ids) -> None:
@@ -118,3 +119,11 @@ class FlatIndex:
         if not self._on_gpu:
             return index
         return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
+
+
+def write_faiss(index: Any, stem: Path) -> None:
+    """Write a FAISS index to the file that begins with `stem`; raises `OSError` on a full disk."""
+    try:
+        faiss.write_index(index, str(stem.with_name(f"{stem.name}.index")))
+    except RuntimeError as error:
+        raise OSError(errno.EIO, str(error).rpartition("Error: ")[2]) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +93,12 @@ class Store:
         with self._session() as session:
             return session.scalar(select(StateRow.revision)) or 0
 
-    def create(self, model: str) -> None:
-        """Write the state of a new gallery."""
+    def create(self, model: str) -> State:
+        """Write the state of a new gallery, and return it."""
+        state = State(str(uuid.uuid4()), model, None, 0)
         with self._session() as session, session.begin():
-            session.add(StateRow(id=1, gallery=str(uuid.uuid4()), model=model, stamp=None, revision=0))
+            session.add(StateRow(id=1, **asdict(state)))
+        return state
 
     def set_model(self, model: str) -> None:
         """Bind a gallery that has no vectors yet to another model."""

@@ -186,8 +186,7 @@ def test_another_sites_page_may_not_post(shared: TestClient) -> None:
 
 def test_a_second_writer_is_told_who_is_writing(client: TestClient, gallery: Path) -> None:
     files = {"files": picture_bytes("cyan")}
-    with SearchEngine.open(gallery) as other:
-        other.remove(["note:1"])
+    with SearchEngine.open(gallery) as other, other.writing():
         check_problem(client.post("/v1/items", files=files), 409, "gallery-busy", "being written")
         assert client.post("/v1/search", json={"text": "red"}).status_code == 200
     assert client.post("/v1/items", files=files).status_code == 200

@@ -147,7 +147,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from engine import SearchEngine
-with SearchEngine.open(sys.argv[1], model="color", device="cpu") as engine:
+with SearchEngine.open(sys.argv[1], model="color", device="cpu") as engine, engine.writing():
     engine.add([Path(sys.argv[2])])
     print("writing", flush=True)
     sys.stdin.readline()

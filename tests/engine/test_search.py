@@ -254,16 +254,20 @@ def test_a_second_writer_is_refused_with_the_holder_named(
         "with SearchEngine.open(sys.argv[1]) as e: print(len(e.search('red'))); e.add([sys.argv[2]])"
     )
     run = [sys.executable, "-c", script, str(gallery), str(photos / "red.png")]
-    other = subprocess.run(run, capture_output=True, text=True)
+    with engine.writing():
+        other = subprocess.run(run, capture_output=True, text=True)
     assert other.stdout == "8\n"  # reading is not refused
     assert f"GalleryBusy: {gallery} is being written by process {os.getpid()} on" in other.stderr
-    engine.close()
+    # an engine that is open but not writing stands in nobody's way
     assert subprocess.run(run, capture_output=True, text=True).returncode == 0
 
 
 def test_two_writers_in_one_process(gallery: Path, engine: SearchEngine) -> None:
-    with SearchEngine.open(gallery) as other, pytest.raises(GalleryBusy, match="is being written by"):
-        other.add([Item("t", "text", "red")])
+    with SearchEngine.open(gallery) as other, engine.writing():
+        engine.add([Item("s", "text", "red")])  # within its own turn
+        with pytest.raises(GalleryBusy, match="is being written by"):
+            other.add([Item("t", "text", "red")])
+    assert engine.info()["writer"] is None
 
 
 def test_a_reader_sees_what_another_process_commits(
@@ -290,8 +294,14 @@ def test_threads_share_one_engine(engine: SearchEngine) -> None:
     threads = [threading.Thread(target=ask, args=(color,)) for color in ("red", "green", "blue", "white")]
     for thread in threads:
         thread.start()
-    for n in range(30):
-        engine.add([Item(f"t{n}", "text", f"word{n}")])
-    for thread in threads:
+    writers = [
+        threading.Thread(
+            target=lambda m=m: [engine.add([Item(f"t{n}", "text", "w")]) for n in range(m, 30, 2)]
+        )
+        for m in range(2)  # two threads take turns; neither is refused
+    ]
+    for thread in writers:
+        thread.start()
+    for thread in threads + writers:
         thread.join()
     assert failures == [] and len(engine) == 38

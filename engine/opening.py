@@ -1,0 +1,35 @@
+"""Bind a gallery to its model: a new one to the model asked for, an old one to its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.errors import BadInput, GalleryMismatch
+from engine.gallery import Gallery
+from engine.models import DEFAULT
+from engine.store import State, Store
+
+
+def bind(gallery: Gallery, store: Store, model: str | None, *, read_only: bool) -> State:
+    """Return the gallery's state, which is made where there is none.
+
+    Raises `GalleryMismatch` when another model made the gallery. One that holds no vectors yet takes
+    any model: it may have been left by a run that failed for want of weights.
+    """
+    state = store.state()
+    if state is None:
+        if read_only:
+            raise BadInput(f"{gallery.path} holds no gallery yet; make one with: crosslight index SOURCE")
+        with gallery.writing():
+            state = store.state() or store.create(model or DEFAULT)
+    if model in (None, state.model):
+        return state
+    if state.stamp is not None or read_only:
+        raise GalleryMismatch(
+            f"{gallery.path} was made by the model {state.model}, not {model}; "
+            "open it without naming a model, or index into a new gallery"
+        )
+    assert model is not None
+    with gallery.writing():
+        store.set_model(model)
+    return replace(state, model=model)
