@@ -36,6 +36,7 @@ class Gallery:
         self.path = path
         self.database = path / "gallery.db"
         self.generations = path / "generations"
+        self.uploads = path / "uploads"
         self._lock = FileLock(path / "writer.lock", timeout=0, thread_local=False)
 
     @classmethod
@@ -104,7 +105,7 @@ class Gallery:
         """Keep a picture's bytes under their digest; return the URI that names them."""
         name = f"{picture.digest}.{picture.format.lower()}"
         with disk_errors(self.path):
-            write_whole(self.path / "uploads" / name, data)
+            write_whole(self.uploads / name, data)
         return UPLOAD_SCHEME + quote(name)
 
     def picture_path(self, picture_uri: str | None) -> Path | None:
@@ -112,7 +113,7 @@ class Gallery:
         if picture_uri is None:
             return None
         if picture_uri.startswith(UPLOAD_SCHEME):
-            return self.path / "uploads" / picture_uri.removeprefix(UPLOAD_SCHEME)
+            return self.uploads / picture_uri.removeprefix(UPLOAD_SCHEME)
         return uri_path(picture_uri)
 
     def thumbnail(self, digest: str, size: int, load: Callable[[], Picture]) -> bytes:

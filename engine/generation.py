@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from engine.filters import parse
-from engine.index import PROBED, Choice, Index, make_index
+from engine.index import AUTO, PROBED, Choice, Index, make_index
 from engine.store import Store
 from engine.tokens import TokenStore
 from engine.types import Bitmap, Encoded, Ids, Signal
@@ -91,7 +91,10 @@ class Generation:
             start = "exact" if self.kind == "exact" else "flat"
             self.views[signal] = View(make_index(start, encoded.vectors.shape[1]))
         view = self.views[signal]
-        view.index.add(ids, encoded.vectors)
+        sound = np.isfinite(encoded.vectors).all(axis=1) & encoded.vectors.any(axis=1)
+        if not sound.all():
+            logger.warning("items %s have damaged vectors and are left out", ids[~sound].tolist())
+        view.index.add(ids[sound], encoded.vectors[sound])
         if encoded.tokens is not None and encoded.lengths is not None:
             view.tokens = view.tokens or TokenStore()
             view.tokens.put(ids, encoded.tokens, encoded.lengths)
@@ -155,19 +158,19 @@ class Generation:
         _sync(directory)
 
 
-def latest(directory: Path, gallery: str, kind: str, revision: int) -> Generation:
+def latest(directory: Path, gallery: str, kind: str | None, revision: int) -> Generation:
     """Load the newest generation that is whole, of this gallery, and no newer than the store.
 
-    Where there is none, return an empty one: catching up then rebuilds it from the store.
+    `kind` is the kind of index wanted, `None` any. Where there is none, return an empty one: catching
+    up then rebuilds it from the store.
     """
     numbers = [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()]
     for number in sorted(numbers, reverse=True):
         header = _header(directory / str(number))
-        if not header or header["gallery"] != gallery or header["index"] != kind or number > revision:
-            logger.warning("generation %s is cut, foreign or from the future; it is made again", number)
-            continue
-        return _load(directory / str(number), header)
-    return Generation(kind)
+        if header and header["gallery"] == gallery and kind in (None, header["index"]) and number <= revision:
+            return _load(directory / str(number), header)
+        logger.warning("generation %s is cut, foreign or from the future; it is made again", number)
+    return Generation(kind or AUTO)
 
 
 def _header(directory: Path) -> dict[str, Any] | None:

@@ -16,9 +16,10 @@ from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
 from engine.pictures import Picture, file_uri, load_picture, uri_path
-from engine.store import Record, Store
+from engine.store import Store
 from engine.store.conditions import BUILT_IN
 from engine.store.facts import type_of
+from engine.store.rows import Record
 from engine.types import Encoded, Item, Report, Scalar, Signal
 
 MAX_TEXT = 1_000_000  # characters of one item's words

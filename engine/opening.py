@@ -7,7 +7,8 @@ from dataclasses import replace
 from engine.errors import BadInput, GalleryMismatch
 from engine.gallery import Gallery
 from engine.models import DEFAULT
-from engine.store import State, Store
+from engine.store import Store
+from engine.store.rows import State
 
 
 def bind(gallery: Gallery, store: Store, model: str | None, *, read_only: bool) -> State:

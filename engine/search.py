@@ -28,7 +28,8 @@ from engine.pictures import load_picture
 from engine.plan import choose
 from engine.query import as_query, check, compose, wanted_signal
 from engine.ranking import RERANK_DEPTH, Ranking, explained, order, recall
-from engine.store import State, Store
+from engine.store import Store
+from engine.store.rows import State
 from engine.types import Hit, Item, Query, Report, Result, Signal
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,

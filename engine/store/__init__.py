@@ -6,15 +6,16 @@ derived from the store can ask for just what came after the revision it has.
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from engine.errors import ItemNotFound
@@ -23,39 +24,11 @@ from engine.store.conditions import condition
 from engine.store.database import connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, RemovalRow, StateRow
-from engine.types import Encoded, Ids, Item, Kind, Scalar, Signal
+from engine.store.rows import Record, State, embedding_row, encoded_rows, to_item, to_record
+from engine.types import Encoded, Ids, Item, Signal
 
 SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
 MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An item as it is written.
-
-    `embeddings` holds one-row `Encoded` by signal; `None` keeps the ones that are there, for an
-    item whose words or metadata alone have changed.
-    """
-
-    uri: str
-    kind: Kind
-    text: str | None
-    picture: str | None
-    digest: str
-    size: int | None
-    mtime_ns: int | None
-    metadata: dict[str, Scalar]
-    embeddings: dict[Signal, Encoded] | None
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the gallery says of itself."""
-
-    gallery: str
-    model: str
-    stamp: str | None
-    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +117,12 @@ class Store:
         """Return the records of those uris that are there, without their embeddings."""
         with self._session() as session:
             rows = _rows(session, ItemRow.uri, list(uris))
-            return {row.uri: _record(row) for row in rows}
+            return {row.uri: to_record(row) for row in rows}
 
     def items(self, ids: Sequence[int]) -> dict[int, tuple[Item, str | None]]:
         """Return items by id, each with the URI its picture is at; ids not there are left out."""
         with self._session() as session:
-            return {row.id: (_item(row), row.picture) for row in _rows(session, ItemRow.id, list(ids))}
+            return {row.id: (to_item(row), row.picture) for row in _rows(session, ItemRow.id, list(ids))}
 
     def find(self, uri: str) -> int | None:
         """Return the id of an item by its uri."""
@@ -184,7 +157,37 @@ class Store:
         """Return an item's embedding (one row), or `None` when the item is not there."""
         with self._session() as session:
             row = session.scalar(select(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
-            return (Signal(row.signal), _encoded([row])) if row else None
+            return (Signal(row.signal), encoded_rows([row])) if row else None
+
+    def integrity(self) -> list[str]:
+        """Return what the database says is wrong with its file."""
+        with self._session() as session:
+            lines: list[str] = [row[0] for row in session.execute(text("PRAGMA integrity_check"))]
+            broken = session.execute(text("PRAGMA foreign_key_check")).all()
+            return [line for line in lines if line != "ok"] + [
+                f"a row without its item: {row}" for row in broken
+            ]
+
+    def without_embeddings(self) -> list[tuple[int, str]]:
+        """Return (id, uri) of the items that have no vector."""
+        with self._session() as session:
+            found = select(ItemRow.id, ItemRow.uri).where(ItemRow.id.not_in(select(EmbeddingRow.item_id)))
+            return [(item_id, uri) for item_id, uri in session.execute(found)]
+
+    def pictures(self, scheme: str) -> list[tuple[str, str, str]]:
+        """Return (uri, picture, digest) of the items whose picture's URI has that scheme."""
+        with self._session() as session:
+            found = select(ItemRow.uri, ItemRow.picture, ItemRow.digest)
+            rows = session.execute(found.where(ItemRow.picture.startswith(scheme, autoescape=True)))
+            return [(uri, picture or "", digest) for uri, picture, digest in rows]
+
+    def back_up(self, target: Path) -> None:
+        """Write a copy of the database as it is at one moment, while others go on writing to it."""
+        with self._session() as session, closing(sqlite3.connect(target)) as copy:
+            source = session.connection().connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            session.rollback()  # the backup reads by itself
+            source.backup(copy)
 
     @contextmanager
     def changes(self, since: int) -> Iterator[Changes]:
@@ -240,19 +243,8 @@ def _write(session: Session, record: Record, item_id: int | None, revision: int)
         session.execute(update(ItemRow).where(ItemRow.id == item_id).values(values))
     if record.embeddings is not None:
         session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
-        session.add_all(_embedding_row(item_id, *pair) for pair in record.embeddings.items())
+        session.add_all(embedding_row(item_id, *pair) for pair in record.embeddings.items())
     return item_id
-
-
-def _embedding_row(item_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:
-    row = EmbeddingRow(
-        item_id=item_id, signal=signal.value, vector=encoded.vectors[0].astype("<f4").tobytes()
-    )
-    if encoded.tokens is not None and encoded.lengths is not None:
-        row.tokens = encoded.tokens[0].tobytes()
-        row.token_dim = encoded.tokens.shape[2]
-        row.length = int(encoded.lengths[0])
-    return row
 
 
 def _scan(session: Session, since: int) -> Iterator[tuple[Ids, Signal, Encoded]]:
@@ -266,33 +258,4 @@ def _scan(session: Session, since: int) -> Iterator[tuple[Ids, Signal, Encoded]]
         )
         for rows in session.scalars(wanted).partitions():
             ids = np.array([row.item_id for row in rows], dtype=np.int64)
-            yield ids, signal, _encoded(rows)
-
-
-def _encoded(rows: Sequence[EmbeddingRow]) -> Encoded:
-    vectors = np.stack([np.frombuffer(row.vector, dtype="<f4") for row in rows]).astype(np.float32)
-    if any(row.tokens is None for row in rows):
-        return Encoded(vectors)
-    tokens = np.stack(
-        [np.frombuffer(row.tokens or b"", dtype=np.int8).reshape(-1, row.token_dim or 1) for row in rows]
-    )
-    return Encoded(vectors, tokens, np.array([row.length for row in rows], dtype=np.int16))
-
-
-def _record(row: ItemRow) -> Record:
-    return Record(
-        uri=row.uri,
-        kind="image" if row.kind == "image" else "text",
-        text=row.text,
-        picture=row.picture,
-        digest=row.digest,
-        size=row.size,
-        mtime_ns=row.mtime_ns,
-        metadata=row.details,
-        embeddings=None,
-    )
-
-
-def _item(row: ItemRow) -> Item:
-    kind: Kind = "image" if row.kind == "image" else "text"
-    return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id)
+            yield ids, signal, encoded_rows(rows)

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import GalleryMismatch, ItemNotFound, StorageFailed
-from engine.store import Record, Store
+from engine.store import Store
 from engine.store.models import Base
+from engine.store.rows import Record
 from engine.types import Encoded, Scalar, Signal
 
 

@@ -1,0 +1,84 @@
+"""Rows as the engine's own types, and back: the byte formats of vectors and tokens are here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.store.models import EmbeddingRow, ItemRow
+from engine.types import Encoded, Item, Kind, Scalar, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An item as it is written.
+
+    `embeddings` holds one-row `Encoded` by signal; `None` keeps the ones that are there, for an
+    item whose words or metadata alone have changed.
+    """
+
+    uri: str
+    kind: Kind
+    text: str | None
+    picture: str | None
+    digest: str
+    size: int | None
+    mtime_ns: int | None
+    metadata: dict[str, Scalar]
+    embeddings: dict[Signal, Encoded] | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the gallery says of itself."""
+
+    gallery: str
+    model: str
+    stamp: str | None
+    revision: int
+
+
+def embedding_row(item_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:
+    """Lay out what the encoder made of one signal of an item."""
+    row = EmbeddingRow(
+        item_id=item_id, signal=signal.value, vector=encoded.vectors[0].astype("<f4").tobytes()
+    )
+    if encoded.tokens is not None and encoded.lengths is not None:
+        row.tokens = encoded.tokens[0].tobytes()
+        row.token_dim = encoded.tokens.shape[2]
+        row.length = int(encoded.lengths[0])
+    return row
+
+
+def encoded_rows(rows: Sequence[EmbeddingRow]) -> Encoded:
+    """Put rows of one signal together again."""
+    vectors = np.stack([np.frombuffer(row.vector, dtype="<f4") for row in rows]).astype(np.float32)
+    if any(row.tokens is None for row in rows):
+        return Encoded(vectors)
+    tokens = np.stack(
+        [np.frombuffer(row.tokens or b"", dtype=np.int8).reshape(-1, row.token_dim or 1) for row in rows]
+    )
+    return Encoded(vectors, tokens, np.array([row.length for row in rows], dtype=np.int16))
+
+
+def to_record(row: ItemRow) -> Record:
+    """Read an item as it was written, without its embeddings."""
+    return Record(
+        uri=row.uri,
+        kind="image" if row.kind == "image" else "text",
+        text=row.text,
+        picture=row.picture,
+        digest=row.digest,
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        metadata=row.details,
+        embeddings=None,
+    )
+
+
+def to_item(row: ItemRow) -> Item:
+    """Read an item as a caller sees it; where its picture lies is the gallery's to say."""
+    kind: Kind = "image" if row.kind == "image" else "text"
+    return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id)

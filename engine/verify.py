@@ -1,0 +1,124 @@
+"""Check a gallery against itself: the database, what is derived from it, and the files it keeps.
+
+The store is the truth. A problem that `repair` can mend is one of what is derived: it is thrown away
+and made again from the store, without the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.gallery import UPLOAD_SCHEME, Gallery, disk_errors
+from engine.generation import Generation, View, latest
+from engine.store import Store
+from engine.types import Encoded, Floats, Ids, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it should be, and whether it can be mended from the store."""
+
+    where: str
+    what: str
+    mendable: bool
+
+
+def verify(path: Path, *, repair: bool = False) -> list[Problem]:
+    """Find what is wrong with the gallery at `path`; `repair` then makes anew what can be made anew.
+
+    It needs no model. Others may search meanwhile, and add unless it repairs (`GalleryBusy`).
+    """
+    gallery = Gallery.at(path, create=False)
+    with closing(Store(gallery.database)) as store:
+        state = store.state()
+        if state is None:
+            return [Problem(str(gallery.database), "holds no gallery yet", mendable=False)]
+        generation = latest(gallery.generations, state.gallery, None, state.revision)
+        generation.catch_up(store)
+        found = list(problems(store, gallery, generation))
+        if repair and any(problem.mendable for problem in found):
+            with gallery.writing(), disk_errors(path):
+                shutil.rmtree(gallery.generations)
+                fresh = Generation(generation.kind)
+                fresh.catch_up(store)
+                fresh.settle()
+                fresh.save(gallery.generations, state.gallery)
+        return found
+
+
+def problems(store: Store, gallery: Gallery, generation: Generation) -> Iterator[Problem]:
+    """Yield what is wrong with the database, the generation (caught up before), and the kept files."""
+    for line in store.integrity():
+        yield Problem(str(store.path), line, mendable=False)
+    for item_id, uri in store.without_embeddings():
+        yield Problem(uri, f"item {item_id} has no vector; index it again", mendable=False)
+    yield from _derived(store, generation)
+    yield from _uploads(store, gallery)
+
+
+def _derived(store: Store, generation: Generation) -> Iterator[Problem]:
+    """Compare every vector and every token of the generation with the store's."""
+    seen: dict[Signal, list[Ids]] = {signal: [] for signal in Signal}
+    held = {signal: dict(zip(*_contents(view), strict=True)) for signal, view in generation.views.items()}
+    with store.changes(0) as changes:
+        for ids, signal, encoded in changes.embeddings:
+            seen[signal].append(ids)
+            view = generation.views.get(signal)
+            if view is None:
+                yield Problem(f"index of {signal.value}", "there is none", mendable=True)
+                return
+            yield from _different(view, held[signal], ids, encoded)
+    for signal in generation.views:
+        known = np.concatenate([np.empty(0, dtype=np.int64), *seen[signal]])
+        extra = held[signal].keys() - set(known.tolist())
+        if extra:
+            yield Problem(
+                f"index of {signal.value}", f"{len(extra)} items more than the store", mendable=True
+            )
+
+
+def _contents(view: View) -> tuple[list[int], Floats]:
+    ids, vectors = view.index.contents()
+    return ids.tolist(), vectors
+
+
+def _different(view: View, held: dict[int, Floats], ids: Ids, encoded: Encoded) -> Iterator[Problem]:
+    for place, item_id in enumerate(ids.tolist()):
+        vector = encoded.vectors[place]
+        if not np.isfinite(vector).all() or not vector.any():
+            yield Problem(f"item {item_id}", "its stored vector is damaged; index it again", mendable=False)
+        elif item_id not in held:
+            yield Problem(f"item {item_id}", "is missing from the index", mendable=True)
+        elif not np.allclose(held[item_id], vector / np.linalg.norm(vector), atol=1e-5):
+            yield Problem(f"item {item_id}", "has another vector in the index", mendable=True)
+        elif encoded.tokens is not None and not _same_tokens(view, item_id, encoded.row(place)):
+            yield Problem(f"item {item_id}", "has other tokens than the store", mendable=True)
+
+
+def _same_tokens(view: View, item_id: int, stored: Encoded) -> bool:
+    if view.tokens is None or item_id not in view.tokens:
+        return False
+    assert stored.tokens is not None and stored.lengths is not None
+    tokens, lengths = view.tokens.read(np.array([item_id]))
+    return bool(np.array_equal(tokens, stored.tokens) and np.array_equal(lengths, stored.lengths))
+
+
+def _uploads(store: Store, gallery: Gallery) -> Iterator[Problem]:
+    """Check the pictures that the gallery itself keeps against their digests."""
+    for uri, picture, digest in store.pictures(UPLOAD_SCHEME):
+        path = gallery.picture_path(picture)
+        try:
+            assert path is not None
+            if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                yield Problem(uri, f"{path} is damaged; add the picture again", mendable=False)
+        except OSError as error:
+            yield Problem(
+                uri, f"{path} cannot be read: {error.strerror}; add the picture again", mendable=False
+            )

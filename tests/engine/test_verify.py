@@ -1,0 +1,155 @@
+"""A gallery is checked against itself: damage is found, named, and mended where the store can mend it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import BadInput, Item, SearchEngine
+from engine.pictures import file_uri
+from engine.snapshot import restore, snapshot
+from engine.verify import verify
+
+
+@pytest.fixture
+def closed(engine: SearchEngine, photos: Path, gallery: Path) -> Path:
+    """A gallery of the eight colors, one upload and one text, closed; its generation is on disk."""
+    engine.add([Item("up", picture=(photos / "red.png").read_bytes()), Item("t", "text", "red")])
+    engine.close()
+    assert verify(gallery) == []
+    return gallery
+
+
+def generation(gallery: Path) -> Path:
+    (directory,) = (gallery / "generations").iterdir()
+    return directory
+
+
+def turn_index(gallery: Path) -> None:
+    path = generation(gallery) / "visual.index"
+    index = faiss.read_index(str(path))
+    turned = faiss.IndexFlatIP(index.d)
+    turned.add(-index.reconstruct_n(0, index.ntotal))
+    faiss.write_index(turned, str(path))
+
+
+def swap_ids(gallery: Path) -> None:
+    path = generation(gallery) / "visual.ids.npy"
+    ids = np.load(path)
+    ids[0] = 12345
+    np.save(path, ids)
+
+
+def blank_vector(gallery: Path) -> None:
+    change(gallery, "UPDATE embeddings SET vector = zeroblob(128) WHERE item_id = 3")
+
+
+def lose_vector(gallery: Path) -> None:
+    change(gallery, "DELETE FROM embeddings WHERE item_id = 3")
+
+
+def lose_upload(gallery: Path) -> None:
+    next((gallery / "uploads").iterdir()).unlink()
+
+
+def damage_upload(gallery: Path) -> None:
+    path = next((gallery / "uploads").iterdir())
+    path.write_bytes(path.read_bytes() + b"!")
+
+
+def change(gallery: Path, statement: str) -> None:
+    with sqlite3.connect(gallery / "gallery.db") as raw:
+        raw.execute(statement)
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "found", "mended"),
+    [
+        (turn_index, "has another vector in the index", True),
+        (swap_ids, "is missing from the index", True),
+        (blank_vector, "its stored vector is damaged; index it again", False),
+        (lose_vector, "has no vector; index it again", False),
+        (lose_upload, "cannot be read: No such file or directory; add the picture again", False),
+        (damage_upload, "is damaged; add the picture again", False),
+    ],
+)
+def test_damage_is_found_and_mended(
+    closed: Path, damage: Callable[[Path], None], found: str, mended: bool
+) -> None:
+    damage(closed)
+    problems = verify(closed)
+    assert any(found in problem.what for problem in problems)
+    assert verify(closed, repair=True) == problems
+    left = verify(closed)
+    assert [problem for problem in left if problem.mendable] == []
+    assert (left == []) is mended
+    if mended:
+        with SearchEngine.open(closed, read_only=True) as engine:
+            assert {hit.item.uri for hit in engine.search("red", k=2)} >= {"up"}
+
+
+def test_a_gallery_is_searched_with_a_damaged_vector_left_out(closed: Path) -> None:
+    blank_vector(closed)
+    for directory in (closed / "generations").iterdir():
+        (directory / "header.json").unlink()
+    with SearchEngine.open(closed, read_only=True) as engine:
+        assert len(engine.search("red", k=20)) == 8
+
+
+def test_a_snapshot_is_a_gallery_of_its_own(closed: Path, tmp_path: Path, photos: Path) -> None:
+    copy = tmp_path / "deep" / "copy"
+    snapshot(closed, copy)
+    with SearchEngine.open(closed) as engine:
+        engine.remove(["up", file_uri(photos / "blue.png")])
+    assert verify(copy) == []
+    with SearchEngine.open(copy) as engine:
+        assert len(engine) == 10
+        assert engine.open_picture(engine.find("up").id or 0) == (photos / "red.png").read_bytes()
+    with pytest.raises(BadInput, match="is there already; choose a name that is not taken"):
+        snapshot(closed, copy)
+    with pytest.raises(BadInput, match="there is no gallery at"):
+        snapshot(tmp_path / "nowhere", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_lost_gallery_is_restored(closed: Path, tmp_path: Path) -> None:
+    snapshot(closed, tmp_path / "copy")
+    (tmp_path / "new").mkdir()
+    restore(tmp_path / "copy", tmp_path / "new")
+    with SearchEngine.open(tmp_path / "new") as engine:
+        assert len(engine.search("red", k=20)) == 9
+    with pytest.raises(BadInput, match="is there already"):
+        restore(tmp_path / "copy", closed)
+
+
+def test_snapshots_while_another_thread_writes(gallery: Path, tmp_path: Path) -> None:
+    with SearchEngine.open(gallery, model="color") as engine:
+        stop = threading.Event()
+
+        def write() -> None:
+            n = 0
+            while not stop.is_set():
+                picture = tmp_path / "p.png"
+                Image.new("RGB", (4, 4), (n % 256, n // 256, 7)).save(picture)
+                engine.add([Item(f"p{n}", picture=picture.read_bytes()), Item(f"t{n}", "text", "red")])
+                n += 1
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        for n in range(5):
+            snapshot(gallery, tmp_path / f"copy{n}")
+        stop.set()
+        writer.join()
+    for n in range(5):
+        assert verify(tmp_path / f"copy{n}") == []
+        with SearchEngine.open(tmp_path / f"copy{n}", read_only=True) as copy:
+            counts = copy.info()
+            assert counts["pictures"] == counts["texts"]  # a batch is there whole or not at all
