@@ -16,6 +16,7 @@ from api.cli.models import models
 from api.cli.remove import remove
 from api.cli.search import search
 from api.cli.serve import serve
+from api.cli.upkeep import restore, snapshot, verify
 
 app = typer.Typer(
     name="crosslight",
@@ -31,6 +32,9 @@ app.command("eval")(evaluate)
 app.add_typer(models, name="models")
 app.command()(info)
 app.command()(remove)
+app.command()(verify)
+app.command()(snapshot)
+app.command()(restore)
 
 
 def _show_version(wanted: bool) -> None:

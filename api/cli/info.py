@@ -24,13 +24,22 @@ def info(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) 
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, Text(_words(value)))
+        table.add_row(name, Text(_words(name, value)))
     stdout.print(table)
 
 
-def _words(value: object) -> str:
+def _words(name: str, value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {amount(size)}" for name, size in value.items())
+        describe = _index if name == "index" else amount
+        return ", ".join(f"{part} {describe(inner)}" for part, inner in value.items()) or "none"
     if value is None:
         return "none"
     return f"{value:,}" if isinstance(value, int) else plain(str(value))
+
+
+def _index(described: Mapping[str, object]) -> str:
+    """Say which kind of index a signal has and, once it was chosen by size, why and how well it finds."""
+    if "reason" not in described:
+        return f"{described['kind']}, {described['items']:,} items"
+    recall = f", recall@10 {described['recall']:.3f} measured" if described["effort"] else ""
+    return f"{described['kind']}, {described['items']:,} items{recall} ({described['reason']})"
