@@ -80,7 +80,7 @@ def _derived(store: Store, generation: Generation) -> Iterator[Problem]:
         extra = held[signal].keys() - set(known.tolist())
         if extra:
             yield Problem(
-                f"index of {signal.value}", f"{len(extra)} items more than the store", mendable=True
+                f"index of {signal.value}", f"{len(extra)} more than in the store", mendable=True
             )
 
 
