@@ -81,6 +81,7 @@ def report_document(report: Report) -> Document:
         "added": report.added,
         "updated": report.updated,
         "unchanged": report.unchanged,
+        "moved": report.moved,
         "removed": report.removed,
         "failed": dict(report.failed),
     }

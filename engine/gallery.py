@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from errno import ENOENT, ESTALE
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +25,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from engine.errors import BadInput, GalleryBusy, StorageFailed
-from engine.pictures import Picture, uri_path
+from engine.pictures import Picture, member_at, uri_path
 
 UPLOAD_SCHEME = "upload:"
 THUMBNAIL_SIZES = (16, 1024)
@@ -115,6 +117,19 @@ class Gallery:
         if picture_uri.startswith(UPLOAD_SCHEME):
             return self.uploads / picture_uri.removeprefix(UPLOAD_SCHEME)
         return uri_path(picture_uri)
+
+    def read_picture(self, picture_uri: str, digest: str) -> bytes:
+        """Read a picture's bytes again; `OSError` when they are gone, or a tar has others in their place."""
+        member = member_at(picture_uri)
+        if member is not None:
+            data = member.read()
+            if sha256(data).hexdigest() != digest:
+                raise OSError(ESTALE, f"{member.path} has changed; index it again")
+            return data
+        path = self.picture_path(picture_uri)
+        if path is None:
+            raise OSError(ENOENT, "no such file")
+        return path.read_bytes()
 
     def thumbnail(self, digest: str, size: int, load: Callable[[], Picture]) -> bytes:
         """Return a WebP whose longer side is at most `size` pixels; `load` is called if it is not cached."""

@@ -20,7 +20,7 @@ from engine.store import Store
 from engine.store.conditions import BUILT_IN
 from engine.store.facts import type_of
 from engine.store.rows import Record
-from engine.types import Encoded, Item, Report, Scalar, Signal
+from engine.types import Item, Report, Scalar, Signal
 
 MAX_TEXT = 1_000_000  # characters of one item's words
 MAX_URI = 4096
@@ -48,21 +48,48 @@ def add_batch(items: Iterable[Item | Path | str], store: Store, gallery: Gallery
         except BadInput as error:
             report.failed[_name(given)] = str(error)
     known = store.known(list(prepared))
+    moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
     changed: list[Prepared] = []
     for uri, new in prepared.items():
         old = known.get(uri)
-        _count(report, old, new.record)
+        _count(report, old, new.record, uri in moved)
         if old != new.record:
             changed.append(new)
     if changed:
-        store.put(
-            _encoded([(p, _keeps_vectors(known.get(p.record.uri), p.record)) for p in changed], encoder)
-        )
+        kept = {uri for uri, old in known.items() if _is_same(old, prepared[uri].record)} | moved.keys()
+        store.put(_encoded([(new, new.record.uri in kept) for new in changed], store, encoder), moved)
     return report
 
 
-def _count(report: Report, old: Record | None, new: Record) -> None:
-    if old is None:
+def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
+    """Find the new files whose content the gallery has under a uri where no file is any more."""
+    files = [record for record in records if record.picture == record.uri]
+    twins = store.files_of(record.digest for record in files) if files else {}
+    moved: dict[str, str] = {}
+    for record in files:
+        gone = (uri for uri in twins.get(record.digest, ()) if _is_gone(uri))
+        old = next((uri for uri in gone if uri not in moved.values()), None)
+        if old is not None:
+            moved[record.uri] = old
+    return moved
+
+
+def _is_gone(uri: str) -> bool:
+    path = uri_path(uri)
+    try:
+        if path is not None:
+            path.lstat()
+        return False
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # a folder that cannot be entered may well hold it
+        return False
+
+
+def _count(report: Report, old: Record | None, new: Record, is_moved: bool) -> None:
+    if is_moved:
+        report.moved += 1
+    elif old is None:
         report.added += 1
     elif old == replace(new, size=old.size, mtime_ns=old.mtime_ns):
         report.unchanged += 1  # a reader would see no difference; a new date on the file is none
@@ -91,7 +118,7 @@ def _prepare(item: Item, gallery: Gallery) -> Prepared:
     if source is None:
         raise BadInput("a picture item needs its picture: a path, bytes, or a uri that is a file: URI")
     picture = source if isinstance(source, Picture) else load_picture(source)
-    picture_uri: str | None = item.uri if uri_path(item.uri) else None
+    picture_uri: str | None = picture.origin or (item.uri if uri_path(item.uri) else None)
     if isinstance(source, Path):
         picture_uri = file_uri(source)
     elif isinstance(source, bytes):
@@ -149,19 +176,30 @@ def _check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
     types.update({name: kind for name, value in metadata.items() if (kind := type_of(value))})
 
 
-def _keeps_vectors(old: Record | None, new: Record) -> bool:
-    return old is not None and (old.kind, old.digest) == (new.kind, new.digest)
+def _is_same(old: Record, new: Record) -> bool:
+    return (old.kind, old.digest) == (new.kind, new.digest)
 
 
-def _encoded(prepared: Sequence[tuple[Prepared, bool]], encoder: Encoder) -> list[Record]:
-    """Give each record its vectors, in the order given; True beside one means it keeps those it has."""
-    pictures = [p for p, keeps in prepared if not keeps and p.picture is not None]
-    texts = [p for p, keeps in prepared if not keeps and p.picture is None]
-    rows: dict[str, dict[Signal, Encoded]] = {}
+def _encoded(prepared: Sequence[tuple[Prepared, bool]], store: Store, encoder: Encoder) -> list[Record]:
+    """Give each record its vectors, in the order given; True beside one means it keeps those it has.
+
+    A content is encoded once, however many uris it has and whenever they came.
+    """
+    wanted = {_content(p.record): p for p, keeps in prepared if not keeps}
+    rows = store.embeddings_of(p.record.digest for p in wanted.values()) if wanted else {}
+    new = [p for content, p in wanted.items() if content not in rows]
+    pictures = [p for p in new if p.picture is not None]
+    texts = [p for p in new if p.picture is None]
     if pictures:
         encoded = encoder.encode_image([p.picture.image for p in pictures if p.picture is not None])
-        rows.update({p.record.uri: {Signal.VISUAL: encoded.row(n)} for n, p in enumerate(pictures)})
+        rows.update({_content(p.record): {Signal.VISUAL: encoded.row(n)} for n, p in enumerate(pictures)})
     if texts:
         encoded = encoder.encode_text([p.record.text or "" for p in texts])
-        rows.update({p.record.uri: {Signal.CAPTION: encoded.row(n)} for n, p in enumerate(texts)})
-    return [replace(p.record, embeddings=rows.get(p.record.uri)) for p, _ in prepared]
+        rows.update({_content(p.record): {Signal.CAPTION: encoded.row(n)} for n, p in enumerate(texts)})
+    return [
+        replace(p.record, embeddings=None if keeps else rows[_content(p.record)]) for p, keeps in prepared
+    ]
+
+
+def _content(record: Record) -> tuple[str, str]:
+    return record.kind, record.digest

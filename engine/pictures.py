@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -21,6 +21,7 @@ from engine.errors import BadPicture
 # Pillow's own limit against decompression bombs; it warns above it and refuses twice of it.
 MAX_PIXELS = 89_478_485
 MAX_BYTES = 256 * 1024 * 1024
+MEMBER_SCHEME = "member:"
 Image.init()  # registers Pillow's formats; AVIF is missing from some builds
 FORMATS = tuple(
     str(name) for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF") if name in Image.OPEN
@@ -32,6 +33,7 @@ class Picture:
     """An upright RGB picture, with the SHA-256 of the bytes it came from.
 
     `size` and `mtime_ns` are those of the file; they are `None` for a picture out of memory.
+    `origin` is the URI of a member, where the bytes can be read again.
     """
 
     image: Image.Image
@@ -41,6 +43,36 @@ class Picture:
     format: str
     size: int | None = None
     mtime_ns: int | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Bytes inside a file: a picture in an uncompressed tar, read where it is and never unpacked."""
+
+    path: Path
+    start: int
+    size: int
+
+    @property
+    def uri(self) -> str:
+        """Name the place: `member:/folder/set.tar#START+SIZE`."""
+        return f"{MEMBER_SCHEME}{file_uri(self.path).removeprefix('file://')}#{self.start}+{self.size}"
+
+    def read(self) -> bytes:
+        """Read the bytes, fewer of them where the file ends before."""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
+
+
+def member_at(uri: str) -> Member | None:
+    """Return the member a URI names, or `None` for any other URI."""
+    if not uri.startswith(MEMBER_SCHEME):
+        return None
+    path, _, place = uri.removeprefix(MEMBER_SCHEME).rpartition("#")
+    start, _, size = place.partition("+")
+    return Member(Path(os.fsdecode(unquote_to_bytes(path))), int(start), int(size))
 
 
 def file_uri(path: Path) -> str:
@@ -56,20 +88,21 @@ def uri_path(uri: str) -> Path | None:
     return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
-def load_picture(source: Path | bytes) -> Picture:
-    """Decode a file or its bytes: first frame, EXIF rotation applied, transparency on white.
+def load_picture(source: Path | bytes | Member) -> Picture:
+    """Decode a file, a member or bytes: first frame, EXIF rotation applied, transparency on white.
 
     Raises `BadPicture` when it is empty, cut off, not a picture, or over a limit.
     """
     if isinstance(source, bytes):
         return _decode(source, None)
     try:
-        status = source.stat()
-        _check_bytes(status.st_size)
-        data = source.read_bytes()
+        status = (source.path if isinstance(source, Member) else source).stat()
+        _check_bytes(source.size if isinstance(source, Member) else status.st_size)
+        data = source.read() if isinstance(source, Member) else source.read_bytes()
     except OSError as error:
         raise BadPicture(f"cannot be read: {error.strerror or error}") from error
-    return _decode(data, status)
+    picture = _decode(data, status)
+    return replace(picture, size=source.size, origin=source.uri) if isinstance(source, Member) else picture
 
 
 def _decode(data: bytes, status: os.stat_result | None) -> Picture:

@@ -30,7 +30,7 @@ from engine.query import as_query, check, compose, wanted_signal
 from engine.ranking import RERANK_DEPTH, Ranking, explained, order, recall
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import Hit, Item, Query, Report, Result, Signal
+from engine.types import Fingerprint, Hit, Item, Query, Report, Result, Signal
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -165,36 +165,37 @@ class SearchEngine:
             raise ItemNotFound(f"no item has the uri {uri}")
         return self.get(item_id)
 
-    def fingerprints(self, uris: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return (size in bytes, mtime in ns) of the files that items were made from, by uri."""
-        known = self._store.known(uris).items()
-        return {
-            uri: (record.size, record.mtime_ns)
-            for uri, record in known
-            if record.size is not None and record.mtime_ns is not None
-        }
+    def fingerprints(self, uris: Sequence[str]) -> dict[str, Fingerprint]:
+        """Return, by uri, what tells whether the source of an item has changed."""
+        return self._store.fingerprints(uris)
+
+    def uris_under(self, prefix: str) -> Iterator[Sequence[str]]:
+        """Yield, in pages, the uris that start with `prefix`; they may be removed meanwhile."""
+        return self._store.uris_under(prefix)
 
     def open_picture(self, item_id: int) -> bytes:
-        """Return the bytes of an item's picture file."""
-        path = self._picture_path(item_id)
+        """Return the bytes of an item's picture, from its file or from inside its tar."""
+        place = self._picture_uri(item_id)
         try:
-            return path.read_bytes()
+            return self._gallery.read_picture(place, self._store.digest(item_id))
         except OSError as error:
             raise ItemNotFound(
-                f"the picture of item {item_id} is gone from {path}: {error.strerror}"
+                f"the picture of item {item_id} is gone from {place}: {error.strerror}"
             ) from error
 
     def thumbnail(self, item_id: int, size: int = 320) -> bytes:
         """Return an item's picture as WebP, its longer side at most `size` pixels."""
-        self._picture_path(item_id)
+        self._picture_uri(item_id)
         digest = self._store.digest(item_id)
         return self._gallery.thumbnail(digest, size, lambda: load_picture(self.open_picture(item_id)))
 
-    def _picture_path(self, item_id: int) -> Path:
-        item = self.get(item_id)
-        if not isinstance(item.picture, Path):
+    def _picture_uri(self, item_id: int) -> str:
+        item, picture = self._store.items([item_id]).get(item_id, (None, None))
+        if item is None:
+            raise ItemNotFound(f"no item has the id {item_id}")
+        if picture is None:
             raise ItemNotFound(f"item {item_id} ({item.uri}) has no picture file")
-        return item.picture
+        return picture
 
     def info(self) -> dict[str, object]:
         """Tell what the gallery holds and what it takes on disk (bytes)."""

@@ -170,6 +170,20 @@ class Result:
         return self.hits[position]
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a gallery knows of an item, enough to tell whether its source has changed.
+
+    `size` (bytes) and `mtime_ns` are those of the file, `digest` the SHA-256 of its bytes.
+    """
+
+    size: int | None
+    mtime_ns: int | None
+    digest: str
+    text: str | None
+    metadata: Mapping[str, Scalar]
+
+
 @dataclass(slots=True)
 class Report:
     """What an `add` did, by uri. A failed item keeps its previous row, if it had one."""
@@ -177,6 +191,7 @@ class Report:
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    moved: int = 0  # known by their content: the uri is new, the id and the vectors are not
     removed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -185,5 +200,13 @@ class Report:
         self.added += other.added
         self.updated += other.updated
         self.unchanged += other.unchanged
+        self.moved += other.moved
         self.removed += other.removed
         self.failed.update(other.failed)
+
+    def reasons(self) -> dict[str, list[str]]:
+        """Return the uris of the failed items by reason, the commonest reason first."""
+        reasons: dict[str, list[str]] = {}
+        for uri, reason in self.failed.items():
+            reasons.setdefault(reason, []).append(uri)
+        return dict(sorted(reasons.items(), key=lambda pair: -len(pair[1])))

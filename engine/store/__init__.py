@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from engine.store.database import connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, RemovalRow, StateRow
 from engine.store.rows import Record, State, embedding_row, encoded_rows, to_item, to_record
-from engine.types import Encoded, Ids, Item, Signal
+from engine.store.twins import embeddings_of, files_of, rename, uris_under
+from engine.types import Encoded, Fingerprint, Ids, Item, Signal
 
 SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
 MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
@@ -89,10 +90,14 @@ class Store:
             rows = session.execute(select(ItemRow.kind, func.count()).group_by(ItemRow.kind))
             return {kind: count for kind, count in rows}
 
-    def put(self, records: Sequence[Record]) -> None:
-        """Write records with distinct uris, all or none; an item that is there keeps its id."""
+    def put(self, records: Sequence[Record], moved: Mapping[str, str] | None = None) -> None:
+        """Write records with distinct uris, all or none; an item that is there keeps its id.
+
+        `moved` names, by new uri, the old uri of items that are renamed first.
+        """
         with self._session() as session, session.begin():
             revision = _next_revision(session)
+            rename(session, moved or {})
             known = _ids_of(session, [record.uri for record in records])
             ids = [_write(session, record, known.get(record.uri), revision) for record in records]
             said = {i: (record.text, record.metadata) for i, record in zip(ids, records, strict=True)}
@@ -123,6 +128,34 @@ class Store:
         """Return items by id, each with the URI its picture is at; ids not there are left out."""
         with self._session() as session:
             return {row.id: (to_item(row), row.picture) for row in _rows(session, ItemRow.id, list(ids))}
+
+    def fingerprints(self, uris: Sequence[str]) -> dict[str, Fingerprint]:
+        """Return what tells whether the source of an item has changed, of those uris that are there."""
+        return {
+            uri: Fingerprint(record.size, record.mtime_ns, record.digest, record.text, record.metadata)
+            for uri, record in self.known(uris).items()
+        }
+
+    def files_of(self, digests: Iterable[str]) -> dict[str, list[str]]:
+        """Return the uris of the picture files with these contents, by digest, the oldest first."""
+        with self._session() as session:
+            return files_of(session, digests)
+
+    def embeddings_of(self, digests: Iterable[str]) -> dict[tuple[str, str], dict[Signal, Encoded]]:
+        """Return what was made of these contents before, by (kind, digest)."""
+        with self._session() as session:
+            return embeddings_of(session, digests)
+
+    def uris_under(self, prefix: str) -> Iterator[Sequence[str]]:
+        """Yield, in pages, the uris that start with `prefix`; they may be removed meanwhile."""
+        after = ""
+        while True:
+            with self._session() as session:
+                page = uris_under(session, prefix, after)
+            if not page:
+                return
+            yield page
+            after = page[-1]
 
     def find(self, uri: str) -> int | None:
         """Return the id of an item by its uri."""

@@ -45,6 +45,7 @@ def test_index_reports_as_json(shared: tuple[Path, Ran], pictures: Path) -> None
         "added": 6,
         "updated": 0,
         "unchanged": 0,
+        "moved": 0,
         "removed": 0,
         "failed": {file_uri(pictures / "bad.jpg"): document["failed"][file_uri(pictures / "bad.jpg")]},
         "interrupted": False,

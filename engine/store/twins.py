@@ -1,0 +1,60 @@
+"""Items by content and by place: what is encoded already, what has moved, what is under a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from engine.store.models import EmbeddingRow, ItemRow
+from engine.store.rows import encoded_rows
+from engine.types import Encoded, Signal
+
+PAGE = 500  # uris at a time; SQLite's oldest limit is 999 variables a statement
+
+
+def files_of(session: Session, digests: Iterable[str]) -> dict[str, list[str]]:
+    """Return the uris of the picture files with these contents, by digest, the oldest first."""
+    found: dict[str, list[str]] = {}
+    for some in _pages(digests):
+        wanted = select(ItemRow.digest, ItemRow.uri)
+        wanted = wanted.where(ItemRow.digest.in_(some), ItemRow.picture == ItemRow.uri)
+        for digest, uri in session.execute(wanted.order_by(ItemRow.id)):
+            found.setdefault(digest, []).append(uri)
+    return found
+
+
+def embeddings_of(session: Session, digests: Iterable[str]) -> dict[tuple[str, str], dict[Signal, Encoded]]:
+    """Return what was made of these contents before, by (kind, digest)."""
+    found: dict[tuple[str, str], dict[Signal, Encoded]] = {}
+    for some in _pages(digests):
+        first = select(func.min(ItemRow.id)).where(ItemRow.digest.in_(some))
+        first = first.group_by(ItemRow.kind, ItemRow.digest)
+        wanted = (
+            select(ItemRow.kind, ItemRow.digest, EmbeddingRow)
+            .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
+            .where(ItemRow.id.in_(first))
+        )
+        for kind, digest, row in session.execute(wanted):
+            found.setdefault((kind, digest), {})[Signal(row.signal)] = encoded_rows([row])
+    return found
+
+
+def rename(session: Session, moved: Mapping[str, str]) -> None:
+    """Give items another uri; `moved` is new uri -> old uri."""
+    for new, old in moved.items():
+        session.execute(update(ItemRow).where(ItemRow.uri == old).values(uri=new))
+
+
+def uris_under(session: Session, prefix: str, after: str) -> Sequence[str]:
+    """Return the next page of uris that start with `prefix`, in their order, after one of them."""
+    end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    wanted = select(ItemRow.uri).where(ItemRow.uri >= prefix, ItemRow.uri > after, ItemRow.uri < end)
+    return session.scalars(wanted.order_by(ItemRow.uri).limit(PAGE)).all()
+
+
+def _pages(values: Iterable[str]) -> Iterator[list[str]]:
+    distinct = list(dict.fromkeys(values))
+    for start in range(0, len(distinct), PAGE):
+        yield distinct[start : start + PAGE]
