@@ -15,7 +15,7 @@ from pathlib import Path
 from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
-from engine.pictures import Picture, file_uri, load_picture, uri_path
+from engine.pictures import Picture, file_uri, is_gone, load_picture, uri_path
 from engine.store import Store
 from engine.store.conditions import BUILT_IN
 from engine.store.facts import type_of
@@ -67,23 +67,11 @@ def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
     twins = store.files_of(record.digest for record in files) if files else {}
     moved: dict[str, str] = {}
     for record in files:
-        gone = (uri for uri in twins.get(record.digest, ()) if _is_gone(uri))
+        gone = (uri for uri in twins.get(record.digest, ()) if (path := uri_path(uri)) and is_gone(path))
         old = next((uri for uri in gone if uri not in moved.values()), None)
         if old is not None:
             moved[record.uri] = old
     return moved
-
-
-def _is_gone(uri: str) -> bool:
-    path = uri_path(uri)
-    try:
-        if path is not None:
-            path.lstat()
-        return False
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:  # a folder that cannot be entered may well hold it
-        return False
 
 
 def _count(report: Report, old: Record | None, new: Record, is_moved: bool) -> None:

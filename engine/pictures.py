@@ -88,6 +88,17 @@ def uri_path(uri: str) -> Path | None:
     return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
+def is_gone(path: Path) -> bool:
+    """Say whether a file is certainly not there; what cannot be looked at is not gone."""
+    try:
+        path.lstat()
+        return False
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # such as a folder that may not be entered
+        return False
+
+
 def load_picture(source: Path | bytes | Member) -> Picture:
     """Decode a file, a member or bytes: first frame, EXIF rotation applied, transparency on white.
 

@@ -1,6 +1,9 @@
-"""The indexer: brings pictures from sources into a gallery. Knows nothing of HTTP, terminals or SQL."""
+"""The indexer: brings what sources hold into a gallery. Knows nothing of HTTP, terminals or SQL."""
 
 from indexer.pipeline import index
-from indexer.sources import check_sources, walk
+from indexer.sources import Source, check_sources, read
+from indexer.sources.columns import parse_columns
+from indexer.sources.found import Reading
+from indexer.sync import check_sync
 
-__all__ = ["check_sources", "index", "walk"]
+__all__ = ["Reading", "Source", "check_sources", "check_sync", "index", "parse_columns", "read"]

@@ -11,17 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
-from PIL import Image
-
-from engine.errors import EngineError
-from engine.pictures import FORMATS, load_picture
 from engine.types import Item, Report
-from indexer.sources import Found, PictureFile, Unreadable, check_sources, count, read_captions, walk
+from indexer.decode import Decoded, count_pixels, decode
+from indexer.sources import Source, count, read_all
+from indexer.sources.found import Found, PictureBytes, Reading
+from indexer.sync import check_sync, remove_gone
+from indexer.unchanged import AGAIN, Seen, is_unchanged
 
 if TYPE_CHECKING:
     from engine.search import SearchEngine
@@ -30,35 +28,40 @@ BATCH = 32  # pictures the model sees at once
 BATCH_PIXELS = 48_000_000  # a batch of large pictures is smaller: 144 MB of RGB, or one picture
 AHEAD = 2 * BATCH  # pictures decoded, or being decoded, that the model has not taken yet
 AHEAD_PIXELS = 96_000_000
-FINGERPRINTS = 256  # files asked about at a time
+FINGERPRINTS = 256  # things asked about at a time,
+FINGERPRINT_BYTES = 64_000_000  # fewer where they are pictures in memory
 WORKERS = min(8, (os.cpu_count() or 1) + 1)
 
-Progress: TypeAlias = Callable[
-    [int, int], None
-]  # how many of the files found are done, and how many there are
+# How many of the things found are done, and how many there are, where that is known beforehand.
+Progress: TypeAlias = Callable[[int, int | None], None]
 
 
 def index(
     engine: SearchEngine,
-    sources: Sequence[Path],
+    sources: Sequence[Source],
     *,
+    reading: Reading | None = None,
+    sync: bool = False,
     progress: Progress | None = None,
     report: Report | None = None,
     stop: Event | None = None,
 ) -> Report:
-    """Bring the pictures of the sources into the gallery, batch by batch.
+    """Bring what the sources hold into the gallery, batch by batch.
 
+    With `sync`, pictures that are gone from a folder or a tar leave the gallery at the end.
     `report` is filled as batches are committed, so it is true even when this raises. Setting
     `stop` ends the run after the batch in hand; the next run goes on from there.
     """
-    check_sources(sources)
+    if sync:
+        check_sync(sources)
+    found_in_order = read_all(sources, reading or Reading())
     run = _Run(engine, report if report is not None else Report(), progress, count(sources))
     stop = stop or Event()
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="decode") as pool:
         ahead = _Ahead(pool)
         try:
-            for found in _changed(run, walk(sources)):
-                pixels = _count_pixels(found)
+            for found in _changed(run, found_in_order):
+                pixels = count_pixels(found)
                 while ahead.is_full(pixels) and not stop.is_set():
                     run.take(ahead.pop())
                 if stop.is_set():
@@ -70,17 +73,9 @@ def index(
                 run.commit()
         finally:
             ahead.cancel()
+    if sync and not stop.is_set():
+        remove_gone(engine, sources, run.report)
     return run.report
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """A file after decoding: the item, or the reason why there is none."""
-
-    uri: str
-    pixels: int
-    item: Item | None = None
-    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -90,7 +85,7 @@ class _Run:
     engine: SearchEngine
     report: Report
     progress: Progress | None
-    total: int
+    total: int | None
     done: int = 0
     batch: list[Item] = field(default_factory=list)
     pixels: int = 0
@@ -98,9 +93,9 @@ class _Run:
     def advance(self, files: int) -> None:
         self.done += files
         if self.progress is not None:
-            self.progress(self.done, max(self.total, self.done))
+            self.progress(self.done, None if self.total is None else max(self.total, self.done))
 
-    def take(self, decoded: _Decoded) -> None:
+    def take(self, decoded: Decoded) -> None:
         """Put a decoded picture into the batch, or a failed one into the report."""
         if decoded.item is None:
             self.report.failed[decoded.uri] = decoded.reason
@@ -126,7 +121,7 @@ class _Ahead:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
-        self._waiting: deque[tuple[int, Future[_Decoded]]] = deque()
+        self._waiting: deque[tuple[int, Future[Decoded]]] = deque()
         self._pixels = 0
 
     def __len__(self) -> int:
@@ -139,10 +134,10 @@ class _Ahead:
         return len(self._waiting) >= AHEAD or self._pixels + pixels > AHEAD_PIXELS
 
     def push(self, found: Found, pixels: int) -> None:
-        self._waiting.append((pixels, self._pool.submit(_decode, found, pixels)))
+        self._waiting.append((pixels, self._pool.submit(decode, found, pixels)))
         self._pixels += pixels
 
-    def pop(self) -> _Decoded:
+    def pop(self) -> Decoded:
         """Wait for the first one."""
         pixels, future = self._waiting.popleft()
         self._pixels -= pixels
@@ -153,53 +148,31 @@ class _Ahead:
             future.cancel()
 
 
-def _changed(run: _Run, files: Iterator[Found]) -> Iterator[Found]:
-    """Leave out the pictures that the gallery has as they are now."""
-    while chunk := list(islice(files, FINGERPRINTS)):
+def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:
+    """Leave out what the gallery has as it is now, and what came before in this run."""
+    seen = Seen()
+    for chunk in _chunks(things):
         stored = run.engine.fingerprints([found.uri for found in chunk])
-        taken: set[str] = set()
         for found in chunk:
-            if isinstance(found, PictureFile) and (found.uri in taken or _is_unchanged(run, found, stored)):
+            again = seen.again(found)
+            if again is False:
+                run.report.failed[found.uri] = AGAIN
+                run.advance(1)
+            elif again or is_unchanged(found, stored.get(found.uri)):
                 run.report.unchanged += 1
                 run.advance(1)
             else:
-                taken.add(found.uri)  # two links to one picture in one folder are one picture
                 yield found
 
 
-def _is_unchanged(run: _Run, found: PictureFile, stored: dict[str, tuple[int, int]]) -> bool:
-    if stored.get(found.uri) != (found.size, found.mtime_ns):
-        return False
-    if found.caption is None:
-        return True
-    try:
-        return run.engine.find(found.uri).text == _caption(found.caption)
-    except (EngineError, OSError):
-        return False  # decoding meets the same and says what it is
-
-
-def _count_pixels(found: Found) -> int:
-    """Read the size of a picture from its first bytes; 0 when that fails, for decoding says why."""
-    if isinstance(found, Unreadable):
-        return 0
-    try:
-        with Image.open(found.path, formats=tuple(FORMATS)) as picture:
-            return picture.width * picture.height
-    except Exception:  # hostile bytes raise many types; this is the edge of one item
-        return 0
-
-
-def _decode(found: Found, pixels: int) -> _Decoded:
-    """Decode one file, in a thread. Whatever goes wrong is this file's reason, and the rest goes on."""
-    if isinstance(found, Unreadable):
-        return _Decoded(found.uri, pixels, reason=found.reason)
-    try:
-        caption = _caption(found.caption) if found.caption is not None else None
-        picture = load_picture(found.path)
-        return _Decoded(found.uri, pixels, Item(uri=found.uri, text=caption, picture=picture))
-    except Exception as error:
-        return _Decoded(found.uri, pixels, reason=str(error) or type(error).__name__)
-
-
-def _caption(path: Path) -> str | None:
-    return "\n".join(read_captions(path)) or None
+def _chunks(things: Iterator[Found]) -> Iterator[list[Found]]:
+    chunk: list[Found] = []
+    held = 0
+    for found in things:
+        chunk.append(found)
+        held += len(found.data) if isinstance(found, PictureBytes) else 0
+        if len(chunk) == FINGERPRINTS or held > FINGERPRINT_BYTES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk

@@ -1,4 +1,4 @@
-"""`crosslight index`: bring pictures into a gallery."""
+"""`crosslight index`: bring pictures and texts into a gallery."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -20,33 +21,78 @@ from api.cli.output import INTERRUPTED, fail, guarded, name_of, note, plain, sho
 from engine.errors import EngineError
 from engine.types import Report
 
-FAILURES_SHOWN = 20
+if TYPE_CHECKING:
+    from indexer import Reading
+
+REASONS_SHOWN = 20
+NAMES_SHOWN = 3
 STOPPING = b"\nstopping after the batch in hand; Ctrl-C again stops at once\n"
 
 Sources = Annotated[
-    list[Path],
-    typer.Argument(metavar="SOURCE...", help="Folders of pictures, or picture files.", show_default=False),
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Folders, pictures, globs, tars, tables, or coco:, karpathy:, vqa:, hf: with a name.",
+        show_default=False,
+    ),
 ]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="DIR",
+        help="Where the pictures lie that annotations and tables name.",
+        file_okay=False,
+    ),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", metavar="ROLE=NAME,...", help="A table's columns, such as uri=file,caption=title."
+    ),
+]
+SyncOption = Annotated[
+    bool, typer.Option("--sync", help="Remove from the gallery what is gone from these folders and tars.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be indexed, and into which gallery."""
+
+    sources: list[str]
+    reading: Reading
+    sync: bool
+    gallery: Path
+    model: str | None
+    device: str | None
 
 
 @guarded
 def index(
     sources: Sources,
+    images: ImagesOption = None,
+    columns: ColumnsOption = None,
+    sync: SyncOption = False,
     gallery: GalleryOption = DEFAULT_GALLERY,
     model: ModelOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring pictures into a gallery, new and changed ones only.
+    """Bring pictures and texts into a gallery, new and changed ones only.
 
     A text file beside a picture (photo.txt beside photo.jpg) becomes its caption. What cannot be
     read is listed with its reason, and the rest goes on. Ctrl-C keeps what is done; the next run goes on.
     """
+    from indexer import Reading, parse_columns
+
+    reading = Reading(images, parse_columns(columns) if columns is not None else {})
+    job = Job(sources, reading, sync, gallery, model, device)
     report = Report()
     start = time.perf_counter()
     with stop_on_interrupt() as stop:
         try:
-            index_with_bar(gallery, sources, model, device, report, stop)
+            index_with_bar(job, report, stop)
         except KeyboardInterrupt:  # the second Ctrl-C; the batch in hand is given up
             pass
         except (EngineError, OSError) as error:
@@ -64,23 +110,32 @@ def index(
         raise typer.Exit(INTERRUPTED)
 
 
-def index_with_bar(
-    gallery: Path, sources: list[Path], model: str | None, device: str | None, report: Report, stop: Event
-) -> None:
+def index_with_bar(job: Job, report: Report, stop: Event) -> None:
     """Index sources with a progress bar on stderr, filling the report."""
     from api.cli.progress import progress_bar
     from engine import SearchEngine
-    from indexer import check_sources
+    from indexer import check_sources, check_sync
     from indexer import index as run_pipeline
 
-    check_sources(sources)  # before a new gallery is made
-    with SearchEngine.open(gallery, model=model, device=device) as engine, progress_bar() as bar:
+    check_sources(job.sources, job.reading)  # before a new gallery is made
+    if job.sync:
+        check_sync(job.sources)
+    opened = SearchEngine.open(job.gallery, model=job.model, device=job.device)
+    with opened as engine, progress_bar() as bar:
         task = bar.add_task("indexing", total=None)
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total)
 
-        run_pipeline(engine, sources, progress=progress, report=report, stop=stop)
+        run_pipeline(
+            engine,
+            job.sources,
+            reading=job.reading,
+            sync=job.sync,
+            progress=progress,
+            report=report,
+            stop=stop,
+        )
 
 
 @contextmanager
@@ -102,18 +157,23 @@ def stop_on_interrupt() -> Iterator[Event]:
 
 
 def show_report(report: Report, gallery: Path, seconds: float) -> None:
-    """Print what an indexing run did, failures with their reasons."""
-    done = f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged"
-    stdout.print(
-        Text(f"{done}, {len(report.failed)} failed in {seconds:.1f} s: {plain(str(gallery))}"), soft_wrap=True
-    )
+    """Print what an indexing run did, failures by reason."""
+    done = [f"{report.added} added", f"{report.updated} updated", f"{report.unchanged} unchanged"]
+    done += [f"{report.moved} moved"] if report.moved else []
+    done += [f"{report.removed} removed"] if report.removed else []
+    done += [f"{len(report.failed)} failed in {seconds:.1f} s: {plain(str(gallery))}"]
+    stdout.print(Text(", ".join(done)), soft_wrap=True)
     if report == Report():
         note("no pictures found")
-    for uri, reason in list(report.failed.items())[:FAILURES_SHOWN]:
-        line = Text.assemble(("failed ", "red"), plain(name_of(uri)), ": ", plain(reason))
+    reasons = list(report.reasons().items())
+    for reason, uris in reasons[:REASONS_SHOWN]:
+        names = ", ".join(name_of(uri) for uri in uris[:NAMES_SHOWN])
+        more = f" and {len(uris) - NAMES_SHOWN:,} more" if len(uris) > NAMES_SHOWN else ""
+        count = f"{len(uris):,}: " if len(uris) > 1 else ""
+        line = Text.assemble(("failed ", "red"), count, plain(f"{names}{more}"), ": ", plain(reason))
         stdout.print(line, soft_wrap=True)
-    if len(report.failed) > FAILURES_SHOWN:
-        stdout.print(f"and {len(report.failed) - FAILURES_SHOWN} more; --json lists them all")
+    if len(reasons) > REASONS_SHOWN:
+        stdout.print(f"and {len(reasons) - REASONS_SHOWN} more reasons; --json lists every failure")
 
 
 def _document(report: Report, gallery: Path, start: float, interrupted: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from engine import BadInput, Report, SearchEngine
 from engine.pictures import file_uri
 from indexer import index
 from indexer.pipeline import AHEAD, AHEAD_PIXELS, BATCH, BATCH_PIXELS, _Ahead
-from indexer.sources import walk
+from indexer.sources.folder import walk
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_progress_counts_every_file_once(photos: Path, empty: SearchEngine) -> N
     (photos / "bad.png").write_bytes(b"")
     seen: list[tuple[int, int]] = []
 
-    index(empty, [photos], progress=lambda done, total: seen.append((done, total)))
+    index(empty, [photos], progress=lambda done, total: seen.append((done, total or 0)))
 
     assert seen[-1] == (9, 9)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

@@ -10,15 +10,10 @@ import pytest
 from PIL import Image
 
 from engine import BadInput
-from indexer.sources import (
-    MAX_CAPTION_BYTES,
-    PictureFile,
-    Unreadable,
-    check_sources,
-    count,
-    read_captions,
-    walk,
-)
+from indexer.sources import check_sources, count
+from indexer.sources.folder import walk
+from indexer.sources.found import PictureFile, Unreadable
+from indexer.sources.sidecars import MAX_SIDECAR_BYTES, read_sidecars
 
 
 def picture(path: Path) -> Path:
@@ -120,18 +115,18 @@ def test_a_text_file_of_the_same_name_is_the_caption(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("\ufeffa red dot\n\n  on a page \n", encoding="utf-8")
     (tmp_path / "b.png.txt").write_text("two", encoding="utf-8")
 
-    captions = [found.caption for found in walk([tmp_path]) if isinstance(found, PictureFile)]
+    beside = [found.sidecars for found in walk([tmp_path]) if isinstance(found, PictureFile)]
 
-    assert captions == [tmp_path / "a.txt", tmp_path / "b.png.txt", None]
-    assert read_captions(tmp_path / "a.txt") == ("a red dot", "on a page")
+    assert beside == [(tmp_path / "a.txt",), (tmp_path / "b.png.txt",), ()]
+    assert read_sidecars((tmp_path / "a.txt",)).captions == ("a red dot", "on a page")
 
 
 def test_a_caption_file_over_the_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    path.write_text("x" * (MAX_CAPTION_BYTES + 1), encoding="utf-8")
+    path.write_text("x" * (MAX_SIDECAR_BYTES + 1), encoding="utf-8")
 
-    with pytest.raises(BadInput, match=r"a\.txt has 65,537 bytes; at most 65,536"):
-        read_captions(path)
+    with pytest.raises(BadInput, match=r"a\.txt beside the picture has 65,537 bytes; at most 65,536"):
+        read_sidecars((path,))
 
 
 def test_count_is_the_number_of_things_a_walk_finds(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""The field's own annotation files: COCO, Karpathy's splits (Flickr8k, Flickr30k, COCO) and VQA v2."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadInput
+from indexer.sources.columns import describe, read_captions
+from indexer.sources.found import Described, Found
+from indexer.sources.places import inner_uri, inside, named_picture
+
+KARPATHY_COLUMNS = ("split", "imgid", "cocoid")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about a picture; `answer` is what most people said, `answers` all, if they are known."""
+
+    id: int
+    text: str
+    answer: str | None = None
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPicture:
+    """A picture with its questions; the file may not be there."""
+
+    image_id: int
+    path: Path
+    questions: tuple[Question, ...]
+
+
+def read_coco(path: Path, images: Path) -> Iterator[Found]:
+    """Find the pictures of a COCO file: captions become the caption, instances the column `categories`."""
+    document = _load(path, "images", "annotations")
+    names = {category["id"]: category["name"] for category in document.get("categories", [])}
+    captions: dict[Any, list[str]] = defaultdict(list)
+    categories: dict[Any, set[str]] = defaultdict(set)
+    with _entries_of(path):
+        for annotation in document["annotations"]:
+            if "caption" in annotation:
+                captions[annotation["image_id"]].extend(read_captions(annotation["caption"]))
+            elif annotation.get("category_id") in names:
+                categories[annotation["image_id"]].add(names[annotation["category_id"]])
+        for image in document["images"]:
+            metadata = dict(describe(image, None, frozenset({"file_name"})).metadata)
+            if image["id"] in categories:
+                metadata["categories"] = ", ".join(sorted(categories[image["id"]]))
+            described = Described(tuple(captions[image["id"]]), metadata)
+            yield named_picture(
+                images, image["file_name"], described, inner_uri("row", path, str(image["id"]))
+            )
+
+
+def read_karpathy(path: Path, images: Path) -> Iterator[Found]:
+    """Find the pictures of a Karpathy split, with their captions and their `split`."""
+    document = _load(path, "images")
+    with _entries_of(path):
+        for image in document["images"]:
+            kept = {name: image[name] for name in KARPATHY_COLUMNS if name in image}
+            described = Described(read_captions(image["sentences"]), describe(kept, None).metadata)
+            place = inner_uri("row", path, str(image["imgid"]))
+            yield named_picture(images, _karpathy_name(image, images), described, place)
+
+
+def read_vqa(questions: Path, annotations: Path | None, images: Path) -> Iterator[AskedPicture]:
+    """Read VQA v2's questions by picture, with their answers where the annotations are given."""
+    document = _load(questions, "questions")
+    known: dict[Any, Mapping[str, Any]] = {}
+    if annotations is not None:
+        with _entries_of(annotations):
+            answered = _load(annotations, "annotations")["annotations"]
+            known = {annotation["question_id"]: annotation for annotation in answered}
+    asked: dict[int, list[Question]] = defaultdict(list)
+    with _entries_of(questions):
+        for row in document["questions"]:
+            found = known.get(row["question_id"], {})
+            answers = tuple(answer["answer"] for answer in found.get("answers", []))
+            question = Question(
+                row["question_id"], row["question"], found.get("multiple_choice_answer"), answers
+            )
+            asked[row["image_id"]].append(question)
+        subtype = document.get("data_subtype", "")
+        for image_id, of_one in asked.items():
+            name = f"COCO_{subtype}_{image_id:012d}.jpg" if subtype else f"{image_id:012d}.jpg"
+            yield AskedPicture(image_id, inside(images, name), tuple(of_one))
+
+
+def find_asked(questions: Path, annotations: Path | None, images: Path) -> Iterator[Found]:
+    """Find the pictures of VQA v2; each question, with its answer, is a line of the caption."""
+    for picture in read_vqa(questions, annotations, images):
+        lines = tuple(f"{q.text} {q.answer}" if q.answer else q.text for q in picture.questions)
+        described = Described(lines, {"image_id": picture.image_id})
+        place = inner_uri("row", questions, str(picture.image_id))
+        yield named_picture(images, picture.path.name, described, place)
+
+
+def _karpathy_name(image: Mapping[str, Any], images: Path) -> str:
+    # COCO's splits say in which folder a picture is; people keep it with the folder or without.
+    name = str(image["filename"])
+    longer = f"{image['filepath']}/{name}" if image.get("filepath") else name
+    try:
+        return longer if inside(images, longer).exists() else name
+    except BadInput:
+        return longer  # refused where it is looked up
+
+
+def _load(path: Path, *lists: str) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except ValueError as error:
+        raise BadInput(f"{path}: not JSON: {error}") from error
+    for name in lists:
+        if not isinstance(document, dict) or not isinstance(document.get(name), list):
+            raise BadInput(f"{path}: expected an object with a list {name!r}; is it another kind of file?")
+    return document  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _entries_of(path: Path) -> Iterator[None]:
+    """Turn a missing or misshapen entry of an annotation file into an error that names the file."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path}: an entry is not as this format has it: {error!r}") from error

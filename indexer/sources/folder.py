@@ -1,0 +1,91 @@
+"""A folder of pictures, walked in order; a single picture file; a glob.
+
+A thing that cannot be read is reported in its place and the walk goes on. Memory is flat: one
+folder's listing at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from engine.errors import BadInput
+from indexer.sources.found import Found, Unreadable
+from indexer.sources.places import look_at, plain_uri, why
+from indexer.sources.sidecars import sidecars
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+GALLERY_SUFFIX = ".gallery"
+GALLERY_FILE = "gallery.db"
+MAGIC = re.compile(r"[*?\[]")
+
+
+def walk(sources: Iterable[Path], entered: set[tuple[int, int]] | None = None) -> Iterator[Found]:
+    """Find the pictures of folders and files, depth first, each folder in the order of its names.
+
+    Links are followed, and a folder is entered once, however many links lead to it; `entered` keeps
+    which were, over several walks. Hidden names and galleries (`*.gallery`, or a folder with a
+    `gallery.db`) are skipped.
+    """
+    entered = set() if entered is None else entered
+    for source in sources:
+        if source.is_dir():
+            yield from _walk_folder(source, entered)
+        else:
+            yield look_at(source, sidecars(source))
+
+
+def read_glob(pattern: str) -> Iterator[Found]:
+    """Find the pictures that a pattern such as `photos/**/*.jpg` names, in order; `**` is any folders."""
+    top = Path(pattern[: MAGIC.search(pattern).start()] if MAGIC.search(pattern) else pattern)  # type: ignore[union-attr]
+    folder = top if pattern.startswith(f"{top}{os.sep}") else top.parent
+    if not folder.is_dir():
+        raise BadInput(f"no such folder: {folder}, where {pattern} starts")
+    rest = os.path.relpath(pattern, folder)
+    return (look_at(path, sidecars(path)) for path in sorted(folder.glob(rest)) if is_taken(path, folder))
+
+
+def is_taken(path: Path, folder: Path) -> bool:
+    """Say whether a glob's match is a picture that a walk would take too."""
+    inner = path.relative_to(folder).parts
+    hidden = any(part.startswith(".") or part.endswith(GALLERY_SUFFIX) for part in inner)
+    return is_picture(path.name) and not hidden and not path.is_dir()
+
+
+def is_picture(name: str) -> bool:
+    """Say whether a file of that name is taken for a picture."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _walk_folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in entered:
+            return
+        entered.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            listing = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Unreadable(plain_uri(folder), f"the folder cannot be read: {why(error)}")
+        return
+    names = {entry.name for entry in listing}
+    if GALLERY_FILE in names:
+        return
+    for entry in listing:
+        if entry.name.startswith("."):
+            continue
+        path = folder / entry.name
+        if _is_folder(entry):
+            if not entry.name.endswith(GALLERY_SUFFIX):
+                yield from _walk_folder(path, entered)
+        elif is_picture(entry.name):
+            yield look_at(path, sidecars(path, names))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links: reported as a file that cannot be read, if it is named like a picture
+        return False

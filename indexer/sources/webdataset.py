@@ -1,0 +1,138 @@
+"""A webdataset: tars in which KEY.jpg stands beside KEY.json, KEY.txt or KEY.cls.
+
+Of an uncompressed tar only the headers and the small members are read here; a picture is read from
+its place when it is decoded, and again when it is shown. Nothing is ever unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from engine.errors import BadInput
+from engine.pictures import Member
+from indexer.sources.columns import as_scalar, describe_json
+from indexer.sources.folder import is_picture
+from indexer.sources.found import Described, Found, PictureBytes, PictureMember, Unreadable, Words
+from indexer.sources.places import inner_uri, plain_uri, why
+from indexer.sources.sidecars import lines_of
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+MAX_WORDS_BYTES = 8 * 1024 * 1024  # of one .json, .txt or .cls; longer ones are no description of a picture
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+@dataclass(slots=True)
+class _Sample:
+    """The members of one key: where its picture is, and the small ones' bytes by suffix."""
+
+    key: str
+    picture: tuple[str, Member | bytes] | None = None
+    parts: dict[str, bytes] = field(default_factory=dict)
+
+
+def expand_range(source: str) -> list[str]:
+    """Write out a brace range: `{00..09}.tar` is ten tars, with leading zeros as they are written."""
+    match = RANGE.search(source)
+    if match is None:
+        return [source]
+    first, last = match.groups()
+    numbers = range(int(first), int(last) + 1)
+    if not numbers:
+        raise BadInput(f"{match.group()} is an empty range; write the lower number first")
+    wide = len(first) if first.startswith("0") or len(first) == len(last) else 0
+    names = (f"{source[: match.start()]}{number:0{wide}}{source[match.end() :]}" for number in numbers)
+    return [one for name in names for one in expand_range(name)]
+
+
+def read_webdataset(path: Path) -> Iterator[Found]:
+    """Find the pictures and texts of a tar; one that is cut off ends as unreadable, after what was whole."""
+    try:
+        mtime_ns = path.stat().st_mtime_ns
+        for sample in _samples(path):
+            yield _found(path, mtime_ns, sample)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        yield Unreadable(plain_uri(path), f"{path} is no whole tar: {why(error)}")
+
+
+def is_shard_folder(folder: Path) -> bool:
+    """Say whether a folder is img2dataset output: tars, each with its table or its counts beside."""
+    names = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+    stems = [name.removesuffix(".tar") for name in names if name.endswith(".tar")]
+    return any(f"{stem}.parquet" in names or f"{stem}_stats.json" in names for stem in stems)
+
+
+def _samples(path: Path) -> Iterator[_Sample]:
+    """Group members by key; those of one key stand together, as webdataset writes them."""
+    sample: _Sample | None = None
+    for name, content in _members(path):
+        stem, _, suffix = name.name.partition(".")  # a key ends at the first dot
+        key = str(name.with_name(stem)) if stem else str(name)
+        if sample is None or sample.key != key:
+            if sample is not None:
+                yield sample
+            sample = _Sample(key)
+        if is_picture(name.name):
+            sample.picture = sample.picture or (str(name), content)
+        elif isinstance(content, bytes):
+            sample.parts["." + suffix.lower()] = content
+    if sample is not None:
+        yield sample
+
+
+def _members(path: Path) -> Iterator[tuple[PurePosixPath, Member | bytes]]:
+    compressed = not path.name.lower().endswith(".tar")
+    with tarfile.open(path, "r:*" if compressed else "r:") as archive:
+        while (member := archive.next()) is not None:
+            archive.members = []  # type: ignore[attr-defined]  # it keeps every header; a shard has many
+            if not member.isfile() or member.issparse():
+                continue
+            name = PurePosixPath(member.name)
+            if is_picture(name.name) and not compressed:
+                yield name, Member(path, member.offset_data, member.size)
+            elif is_picture(name.name) or member.size <= MAX_WORDS_BYTES:
+                content = archive.extractfile(member)
+                yield name, content.read() if content is not None else b""
+    if not compressed:
+        _check_end(path)
+
+
+def _check_end(path: Path) -> None:
+    # tarfile takes a tar that is cut between two members, or inside a header, for one that ends there.
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 512))
+        if any(file.read()):
+            raise tarfile.ReadError("its end is missing")
+
+
+def _found(path: Path, mtime_ns: int, sample: _Sample) -> Found:
+    name, content = sample.picture or (sample.key, b"")
+    uri = inner_uri("tar", path, name)
+    try:
+        described = _described(path, sample)
+    except BadInput as error:
+        return Unreadable(uri, str(error))
+    if sample.picture is None:
+        if described.captions:
+            return Words(uri, described)
+        return Unreadable(uri, "neither a picture nor a caption")
+    if isinstance(content, Member):
+        return PictureMember(uri, name, content, mtime_ns, described)
+    return PictureBytes(uri, name, content, described)
+
+
+def _described(path: Path, sample: _Sample) -> Described:
+    parts = sample.parts
+    described = Described()
+    if ".json" in parts:
+        described = describe_json(parts[".json"], f"{path}, {sample.key}.json")
+    metadata = dict(described.metadata)
+    if ".cls" in parts:
+        words = parts[".cls"].decode("utf-8", errors="replace").strip()
+        metadata["cls"] = int(words) if words.isdecimal() else as_scalar(words)
+    captions = lines_of(parts[".txt"]) if ".txt" in parts else ()
+    return Described(captions or described.captions, metadata)

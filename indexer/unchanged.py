@@ -1,0 +1,62 @@
+"""Whether the gallery has a thing as it is now, without decoding it; whether it came before in this run."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from engine.errors import EngineError
+from engine.types import Fingerprint
+from indexer.decode import given, picture_source
+from indexer.photo import COLUMNS, read_photo
+from indexer.sources.columns import MEASURED
+from indexer.sources.found import Found, PictureBytes, PictureFile, PictureMember, Unreadable, Words
+
+FROM_PICTURE = COLUMNS | MEASURED  # columns that a picture gives by itself
+REMEMBERED = 1_000_000  # uris, some 100 MB; past them the last of two items with one uri counts
+AGAIN = "this uri came before in this run with other words, and the first one counts"
+
+
+class Seen:
+    """The uris of one run, each as a number of 64 bits, with a number for what was said of it."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, int] = {}
+
+    def again(self, found: Found) -> bool | None:
+        """Say whether this uri came before: `None` not, `True` with the same words, `False` with others."""
+        if isinstance(found, Unreadable):
+            return None
+        uri = hash(found.uri)
+        said = hash((found.described.captions, tuple(found.described.metadata.items())))
+        if uri in self._said:
+            return self._said[uri] == said
+        if len(self._said) < REMEMBERED:
+            self._said[uri] = said
+        return None
+
+
+def is_unchanged(found: Found, stored: Fingerprint | None) -> bool:
+    """Say whether the gallery has this picture and what is said of it; a text is compared by the engine."""
+    if stored is None or isinstance(found, Unreadable | Words) or not _is_same_picture(found, stored):
+        return False
+    try:
+        said = given(found)
+    except (EngineError, OSError):
+        return False  # decoding meets the same and says what it is
+    by_source = {
+        name: value
+        for name, value in stored.metadata.items()
+        if name in said.metadata or name not in FROM_PICTURE
+    }
+    if by_source != said.metadata:
+        return False
+    if said.text is not None or stored.text is None:
+        return said.text == stored.text
+    return read_photo(picture_source(found)).text == stored.text  # else its sidecar is gone
+
+
+def _is_same_picture(found: PictureFile | PictureMember | PictureBytes, stored: Fingerprint) -> bool:
+    if isinstance(found, PictureBytes):
+        return sha256(found.data).hexdigest() == stored.digest
+    size = found.size if isinstance(found, PictureFile) else found.member.size
+    return (stored.size, stored.mtime_ns) == (size, found.mtime_ns)
