@@ -29,7 +29,8 @@ def snapshot(path: Path, target: Path) -> None:
                 store.back_up(aside / gallery.database.name)
             # After the database: a picture is kept before the item that names it is committed.
             if gallery.uploads.exists():
-                shutil.copytree(gallery.uploads, aside / gallery.uploads.name)
+                half_written = shutil.ignore_patterns(".*")
+                shutil.copytree(gallery.uploads, aside / gallery.uploads.name, ignore=half_written)
             aside.rename(target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

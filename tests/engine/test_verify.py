@@ -144,10 +144,12 @@ def test_snapshots_while_another_thread_writes(gallery: Path, tmp_path: Path) ->
 
         writer = threading.Thread(target=write)
         writer.start()
-        for n in range(5):
-            snapshot(gallery, tmp_path / f"copy{n}")
-        stop.set()
-        writer.join()
+        try:
+            for n in range(5):
+                snapshot(gallery, tmp_path / f"copy{n}")
+        finally:
+            stop.set()
+            writer.join()
     for n in range(5):
         assert verify(tmp_path / f"copy{n}") == []
         with SearchEngine.open(tmp_path / f"copy{n}", read_only=True) as copy:
