@@ -20,7 +20,7 @@ from indexer.sources.found import Described
 ROLES: dict[str, tuple[str, ...]] = {
     "uri": (
         "uri", "path", "file_name", "filename", "filepath", "file_path", "image_path", "image_name", "file",
-        "image", "url", "image_url",
+        "url", "image_url",
     ),
     "picture": ("picture", "image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes"),
     "caption": (

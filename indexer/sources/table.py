@@ -78,7 +78,7 @@ def _found(table: Table, number: int, row: Mapping[str, Any] | str) -> Found:
     if data is not None:
         uri = name if name and urlsplit(name).scheme else row_uri
         return PictureBytes(uri, name or str(number), data, described)
-    return _named(table, row_uri, name or place, described)
+    return _named(table, row_uri, place if place and _is_web(name) else name or place, described)
 
 
 def _named(table: Table, row_uri: str, name: str | None, described: Described) -> Found:
@@ -88,7 +88,7 @@ def _named(table: Table, row_uri: str, name: str | None, described: Described) -
             return Words(row_uri, described)
         return Unreadable(row_uri, "neither a picture nor a caption")
     scheme = urlsplit(name).scheme
-    if scheme in ("http", "https"):
+    if _is_web(name):
         return Unreadable(
             name, "the picture is on the web, and nothing is fetched; fetch it first (img2dataset)"
         )
@@ -102,6 +102,10 @@ def _picture(value: Any) -> tuple[bytes | None, str | None]:
     if isinstance(value, dict):
         return value.get("bytes"), _words(value.get("path"))
     return (value, None) if isinstance(value, bytes) else (None, _words(value))
+
+
+def _is_web(name: str | None) -> bool:
+    return name is not None and urlsplit(name).scheme in ("http", "https")
 
 
 def _words(value: Any) -> str | None:

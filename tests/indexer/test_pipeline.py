@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -19,13 +18,6 @@ from engine.pictures import file_uri
 from indexer import index
 from indexer.pipeline import AHEAD, AHEAD_PIXELS, BATCH, BATCH_PIXELS, _Ahead
 from indexer.sources.folder import walk
-
-
-@pytest.fixture
-def empty(gallery: Path) -> Iterator[SearchEngine]:
-    """A gallery without items."""
-    with SearchEngine.open(gallery, model="color", device="cpu") as engine:
-        yield engine
 
 
 def claimed_png(path: Path, width: int, height: int) -> None:
