@@ -17,11 +17,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.index import index_with_bar, show_report, stop_on_interrupt
+from api.cli.index import Job, index_with_bar, show_report, stop_on_interrupt
 from api.cli.output import INTERRUPTED, guarded, plain, stdout
 from api.cli.search import item_text
 from engine import BadInput, Part, Query, Report, Result, SearchEngine
 from engine.types import Hit
+from indexer import Reading
 
 SAMPLE = Path(__file__).resolve().parent / "sample"
 SAMPLE_GALLERY = Path("demo.gallery")
@@ -47,7 +48,7 @@ def demo(
     report, start = Report(), time.perf_counter()
     heading(f"Indexing {photos} into {gallery}")
     with stop_on_interrupt() as stop:
-        index_with_bar(gallery, [photos], model, None, report, stop)
+        index_with_bar(Job([str(photos)], Reading(), False, gallery, model, None), report, stop)
     show_report(report, gallery, time.perf_counter() - start)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
