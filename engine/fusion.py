@@ -58,7 +58,7 @@ class CrossAttention(nn.Module):
     alignment. The verdict starts at 0: what recall and late interaction say is then all there is.
     """
 
-    def __init__(self, width: int, depth: int = 2, heads: int = 4) -> None:
+    def __init__(self, width: int, depth: int, heads: int = 4) -> None:
         super().__init__()
         self.word = nn.Linear(width, width)
         self.match = nn.Linear(width, width)
@@ -125,10 +125,10 @@ class FusionLayer(nn.Module):
 class FusionModel(nn.Module):
     """The two pair functions together, as they are trained and shipped."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, depth: int) -> None:
         super().__init__()
         self.late = LateInteraction(width)
-        self.cross = CrossAttention(width)
+        self.cross = CrossAttention(width, depth)
 
     def forward(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Judge n pairs by late interaction and by cross-attention: two of (n,)."""

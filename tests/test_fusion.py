@@ -22,7 +22,7 @@ def tokens(*shape: int, seed: int) -> Tensor:
 @pytest.fixture
 def model() -> FusionModel:
     torch.manual_seed(3)
-    fusion = FusionModel(WIDTH)
+    fusion = FusionModel(WIDTH, depth=2)
     # the verdict starts at nothing; give it something to say
     torch.nn.init.normal_(fusion.cross.verdict[-1].weight)  # type: ignore[arg-type]
     return fusion.eval()
@@ -79,7 +79,7 @@ def test_the_order_of_cells_does_not_matter_but_words_do(model: FusionModel) -> 
 
 def test_a_new_cross_attention_says_nothing_and_can_learn() -> None:
     torch.manual_seed(0)
-    fusion = FusionModel(WIDTH)
+    fusion = FusionModel(WIDTH, depth=2)
     words, cells = tokens(8, 4, seed=1), tokens(8, 9, seed=2)
     real = torch.ones(8, 4, dtype=torch.bool)
     assert fusion.cross(words, real, cells).abs().max() == 0

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -24,25 +25,29 @@ from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_min
 from engine.fusion import FusionModel
 from training import heads, measure, reranker
 from training.calibrate import fit_blend
-from training.data import SEED, Photo, read_photos, select
+from training.captions import CaptionPairs
+from training.data import SEED, read_photos, select
 from training.export import bundled, export
-from training.features import MIRROR, WHOLE, CaptionStates, cache_captions, cache_view
+from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_view
 from training.gallery import DIRECTIONS, encode, lists
+from training.model import Model
 
 log = logging.getLogger("training")
 BUNDLE = Path(__file__).parent.parent / "data" / "models" / "mini"
-VIEWS = (WHOLE, MIRROR)
-WARM = heads.Recipe(epochs=1, views=1)
-TUNED = heads.Recipe(epochs=10, views=len(VIEWS), image_rate=1e-4, text_rate=5e-5)
+VIEWS = (WHOLE, MIRROR, CROP)
+WARM = heads.Recipe(epochs=1, views=1, captions=2)
+TUNED = heads.Recipe(epochs=10, views=2, image_rate=1e-4, text_rate=5e-5)
+REFINED = heads.Recipe(
+    epochs=5, views=3, head_rate=5e-4, image_rate=7e-5, text_rate=5e-5, pairs=96, word_drop=0.1
+)
 
 
 @dataclass(frozen=True)
 class Work:
     """What every stage needs."""
 
-    photos: list[Photo]
-    states: CaptionStates
-    model: heads.Model
+    feed: heads.Feed
+    model: Model
     published: dict[str, Tensor]  # the model before training
     folder: Path
 
@@ -62,37 +67,36 @@ def prepare(data: Path, folder: Path) -> Work:
     weights = pull_mini(progress=log.info)
     image = ImageTower(load_file(weights / IMAGE_TOWER))
     text = TextTower(load_file(weights / TEXT_TOWER))
+    pieces = WordPieces(weights / TOKENIZER)
     with stage("features"):
-        for view in VIEWS:
-            cache_view(image, photos, view, folder)
-        states = cache_captions(text, WordPieces(weights / TOKENIZER), photos, folder)
+        views = [np.load(cache_view(image, photos, view, folder), mmap_mode="r") for view in VIEWS]
+        states = cache_captions(text, pieces, photos, folder)
+    feed = heads.Feed(photos, states, views, CaptionPairs(data, text, pieces))
     torch.manual_seed(SEED)
-    model = heads.Model(image, text, WARM.dropout)
-    return Work(photos, states, model, {n: t.clone() for n, t in model.state_dict().items()}, folder)
+    model = Model(image, text, dropout=0.2)
+    return Work(feed, model, {name: tensor.clone() for name, tensor in model.state_dict().items()}, folder)
 
 
-def train_heads(work: Work) -> heads.Model:
+def train_heads(work: Work) -> Model:
     """Warm the heads up on frozen towers, then train them with the towers' last parts."""
     averaged = work.model
-    for name, recipe in (("warm", WARM), ("tuned", TUNED)):
+    for name, recipe in (("warm", WARM), ("tuned", TUNED), ("refined", REFINED)):
         with stage(f"heads, {name}"):
-            averaged = heads.train(
-                work.model, work.photos, work.states, work.folder, recipe, work.folder / f"{name}.pt"
-            )
+            averaged = heads.train(work.model, work.feed, recipe, work.folder / f"{name}.pt")
     return averaged
 
 
-def train_reranker(work: Work, model: heads.Model) -> FusionModel:
+def train_reranker(work: Work, model: Model) -> FusionModel:
     """Teach the cross-attention, on mirror images: a view that recall knows less by heart."""
     with stage("reranker"):
-        gallery = encode(model, work.states, work.folder, select(work.photos, "train"), MIRROR)
+        gallery = encode(model, work.feed.states, work.folder, select(work.feed.photos, "train"), MIRROR)
         return reranker.train(model, gallery, reranker.Recipe(), work.folder / "reranker.pt")
 
 
-def ship(work: Work, model: heads.Model, fusion: FusionModel) -> None:
+def ship(work: Work, model: Model, fusion: FusionModel) -> None:
     """Learn blend and calibration on the held-back photographs, and write the bundle."""
     with stage("calibration"):
-        held = encode(model, work.states, work.folder, select(work.photos, "held"))
+        held = encode(model, work.feed.states, work.folder, select(work.feed.photos, "held"))
         blends = {direction: fit_blend(lists(fusion, held, direction)) for direction in DIRECTIONS}
     export(BUNDLE, bundled(model, fusion, work.published), blends)
 

@@ -15,7 +15,8 @@ from engine.fusion import FusionModel
 from engine.fusion_reranker import Blend
 from training.calibrate import as_config
 from training.data import SEED
-from training.heads import Model
+from training.model import Model
+from training.reranker import DEPTH
 
 LARGEST = 5_000_000  # bytes of a file
 
@@ -46,7 +47,7 @@ def export(folder: Path, tensors: dict[str, Tensor], blends: dict[str, Blend]) -
         files[-1][name] = tensor
     for number, part in enumerate(files):
         save_file(part, aside / f"weights-{number}.safetensors")
-    config = {"seed": SEED, "blends": as_config(blends)}
+    config = {"seed": SEED, "depth": DEPTH, "blends": as_config(blends)}
     (aside / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.safetensors"):

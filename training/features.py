@@ -27,7 +27,7 @@ log = logging.getLogger("training")
 
 STEM_SHAPE = (17, 17, 120)
 BATCH = 64
-WHOLE, MIRROR = 0, 1  # views 2 and up are random crops, for training photographs only
+WHOLE, MIRROR, CROP = 0, 1, 2  # crops are random, and made of training photographs only
 
 
 def view_of(image: Image.Image, view: int, rng: np.random.Generator) -> Image.Image:
@@ -68,14 +68,16 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
     array = np.lib.format.open_memmap(aside, mode=mode, dtype=np.float16, shape=None if start else shape)
     began = time.perf_counter()
     for first, stop in _batches(len(photos), start):
-        # a view's randomness hangs on the photograph, so that a resumed run makes the same picture
+        # crops are for training; and a view's randomness hangs on the photograph, so that a resumed
+        # run makes the same picture
+        wanted = [i for i in range(first, stop) if view < CROP or photos[i].split == "train"]
         images = [
-            view_of(read_picture(photos[i]), view, np.random.default_rng((SEED, view, i)))
-            for i in range(first, stop)
+            view_of(read_picture(photos[i]), view, np.random.default_rng((SEED, view, i))) for i in wanted
         ]
-        with torch.autocast("cpu", dtype=torch.bfloat16):  # 3 times faster; only training reads this
-            activations = tower.stem(pixels(images))
-        array[first:stop] = activations.float().permute(0, 2, 3, 1).numpy().astype(np.float16)
+        if images:
+            with torch.autocast("cpu", dtype=torch.bfloat16):  # 3 times faster; only training reads this
+                activations = tower.stem(pixels(images))
+            array[wanted] = activations.float().permute(0, 2, 3, 1).numpy().astype(np.float16)
         progress.write_text(str(stop))
         if first // BATCH % 20 == 0:
             log.info("view %d: %d of %d, %.0f s", view, stop, len(photos), time.perf_counter() - began)

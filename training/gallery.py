@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from engine.encoders.mini_towers import TEXT_LIMIT
 from engine.fusion import FusionModel
 from training.features import WHOLE, CaptionStates
-from training.heads import Model, without_ends
+from training.heads import without_ends
+from training.model import Model
 
 DEPTH = 100  # candidates the reranker reads, as in the engine
 TEXT_TO_IMAGE, IMAGE_TO_TEXT = "text-to-image", "image-to-text"

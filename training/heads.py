@@ -5,7 +5,8 @@ parts of both towers. The loss is the sum of
 - picture against caption vectors in the batch (CLIP, arXiv 2103.00020), every caption of a picture
   being a positive, with a share of the target spread over captions that mean the same by the
   published language model (a soft target);
-- late interaction in the batch (FILIP, arXiv 2111.07783).
+- late interaction in the batch (FILIP, arXiv 2111.07783);
+- when asked to, caption against caption, of pictures that are not here (`captions.py`).
 What is kept is the running average of the weights.
 """
 
@@ -26,14 +27,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.encoders.mini_heads import Head
-from engine.encoders.mini_towers import IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower
-from engine.fusion import LateInteraction
+from training.captions import CaptionPairs
+from training.checkpoints import save_checkpoint
 from training.data import SEED, Photo, select
 from training.features import CaptionStates
+from training.model import Model
 
 log = logging.getLogger("training")
 
+Ints = npt.NDArray[np.int64]
 PIECES = 20  # of a caption are read in training; few have more, and all are padded to the longest
 
 
@@ -45,40 +47,50 @@ class Recipe:
     batch: int = 128  # pictures
     captions: int = 1  # of each picture in a batch
     head_rate: float = 1e-3
-    image_rate: float = 0.0  # of the last part of the image tower; 0 leaves both towers as they are
+    image_rate: float = 0.0  # of the last part of the image tower; 0 leaves it as it is
     text_rate: float = 0.0
-    dropout: float = 0.2
     decay: float = 0.05
     soft_share: float = 0.2
+    word_drop: float = 0.0  # share of word pieces left out
     average: float = 0.996
     views: int = 2
+    pairs: int = 0  # of captions without pictures, in a batch
 
 
-class Model(nn.Module):
-    """Everything that is trained, from the frozen parts' output on."""
+@dataclass(frozen=True)
+class Feed:
+    """Where batches come from: kept features of the training photographs, and captions alone."""
 
-    def __init__(self, image: ImageTower, text: TextTower, dropout: float) -> None:
-        super().__init__()
-        self.image_top = image.top
-        self.text_top = text.top
-        self.image_head = Head(IMAGE_WIDTH, dropout)
-        self.text_head = Head(TEXT_WIDTH, dropout)
-        self.late = LateInteraction(128)
-        self.vector_scale = nn.Parameter(torch.tensor(math.log(20.0)))
-        self.token_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+    photos: Sequence[Photo]
+    states: CaptionStates
+    views: Sequence[npt.NDArray[np.float16]]
+    corpus: CaptionPairs
 
-    def pictures(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (n, 120, 17, 17) to vectors (n, DIM) and tokens (n, cells, TOKEN_DIM)."""
-        cells = self.image_top(activations).float().permute(0, 2, 3, 1).flatten(1, 2)
-        vectors, tokens = self.image_head(cells, torch.ones(cells.shape[:2], dtype=torch.bool))
-        return vectors.float(), tokens
+    def batches(self, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, Ints]]:
+        """Give one epoch's batches: activations, and the captions of each picture (n, recipe.captions)."""
+        order = rng.permutation(select(self.photos, "train"))
+        for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
+            chosen = order[start : start + recipe.batch]
+            low = self.states.first[chosen, None]
+            count = self.states.first[chosen + 1, None] - low
+            offset = rng.integers(count) + np.arange(recipe.captions)
+            yield window(self.views[: recipe.views], chosen, rng), low + offset % count
 
-    def texts(self, hidden: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (n, t, TEXT_WIDTH) to vectors (n, DIM) and tokens (n, t, TOKEN_DIM)."""
-        for layer in self.text_top:
-            hidden = layer(hidden, real[:, None, None, :])
-        vectors, tokens = self.text_head(hidden, real)
-        return vectors.float(), tokens
+
+def window(views: Sequence[npt.NDArray[np.float16]], chosen: Ints, rng: np.random.Generator) -> Tensor:
+    """Take one view of each photograph and cut a square window out of its activations.
+
+    A crop made after the frozen stem costs nothing, and leaves less for the top to work through
+    (as masking does in FLIP, arXiv 2212.00794).
+    Odd sides at even places keep the phase of the stride that follows.
+    """
+    side = int(rng.choice([11, 13, 15, 17]))
+    view = rng.integers(len(views), size=len(chosen))
+    corners = 2 * rng.integers((17 - side) // 2 + 1, size=(len(chosen), 2))
+    array = np.stack(
+        [views[v][i, y : y + side, x : x + side] for v, i, (y, x) in zip(view, chosen, corners, strict=True)]
+    )
+    return torch.from_numpy(array).bfloat16().permute(0, 3, 1, 2)
 
 
 def contrast(logits: Tensor, target: Tensor) -> Tensor:
@@ -101,21 +113,33 @@ def soft_targets(owner: Tensor, meaning: Tensor, share: float) -> Tensor:
 
 
 def losses(
-    model: Model, activations: Tensor, states: CaptionStates, chosen: npt.NDArray[np.int64], soft_share: float
+    model: Model, activations: Tensor, states: CaptionStates, chosen: Ints, recipe: Recipe
 ) -> dict[str, Tensor]:
     """Make one batch's losses; `chosen` (pictures, captions of each) are caption numbers."""
     hidden, real = states.batch(chosen.T.ravel().tolist(), PIECES)  # first captions of all, then second ones
     meaning = torch.from_numpy(states.meaning[chosen.T.ravel()]).float()
+    inner = without_ends(real)
+    if recipe.word_drop:
+        kept = torch.rand(real.shape) >= recipe.word_drop
+        kept[:, 0] = True  # nothing would be left of a text that lost all its words
+        real, inner = real & kept, inner & kept
     pictures, cells = model.pictures(activations)
     texts, words = model.texts(hidden, real)
     count = len(pictures)
-    target = soft_targets(torch.arange(count).repeat(chosen.shape[1]), meaning, soft_share)
+    target = soft_targets(torch.arange(count).repeat(chosen.shape[1]), meaning, recipe.soft_share)
     logits = model.vector_scale.exp().clamp(max=100) * pictures @ texts.T
-    real = without_ends(real)
-    fits = model.late.all_pairs(words[:count], real[:count], cells)
+    fits = model.late.all_pairs(words[:count], inner[:count], cells)
     token_logits = model.token_scale.exp().clamp(max=100) * fits.T
-    token_target = soft_targets(torch.arange(count), meaning[:count], soft_share)
+    token_target = soft_targets(torch.arange(count), meaning[:count], recipe.soft_share)
     return {"vectors": contrast(logits, target), "tokens": contrast(token_logits, token_target)}
+
+
+def caption_loss(model: Model, corpus: CaptionPairs, pairs: int, rng: np.random.Generator) -> Tensor:
+    """Make the contrast between two captions of each of some pictures."""
+    hidden, real = corpus.batch(pairs, PIECES, rng)
+    vectors, _ = model.texts(hidden, real)
+    first, second = vectors.chunk(2)
+    return contrast(model.vector_scale.exp().clamp(max=100) * first @ second.T, torch.eye(pairs))
 
 
 def without_ends(real: Tensor) -> Tensor:
@@ -153,48 +177,9 @@ def rate_at(step: int, steps: int) -> float:
     return min(step / warm, 0.5 + 0.5 * math.cos(math.pi * step / steps))
 
 
-def batches(
-    photos: Sequence[Photo], recipe: Recipe, states: CaptionStates, rng: np.random.Generator
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Give one epoch's batches: photographs (n,), and captions of each (n, recipe.captions)."""
-    order = rng.permutation(select(photos, "train"))
-    for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
-        chosen = order[start : start + recipe.batch]
-        low, high = states.first[chosen, None], states.first[chosen + 1, None]
-        offsets = np.argsort(rng.random((len(chosen), 8)), axis=1)[:, : recipe.captions]
-        yield chosen, low + offsets % (high - low)
-
-
-def window(
-    views: Sequence[npt.NDArray[np.float16]], chosen: npt.NDArray[np.int64], rng: np.random.Generator
-) -> Tensor:
-    """Take one view of each photograph and cut a square window out of its activations.
-
-    A crop made after the frozen stem costs nothing, and leaves less for the top to work through
-    (as masking does in FLIP, arXiv 2212.00794).
-    Odd sides at even places keep the phase of the stride that follows.
-    """
-    side = int(rng.choice([11, 13, 15, 17]))
-    view = rng.integers(len(views), size=len(chosen))
-    corners = 2 * rng.integers((17 - side) // 2 + 1, size=(len(chosen), 2))
-    array = np.stack(
-        [views[v][i, y : y + side, x : x + side] for v, i, (y, x) in zip(view, chosen, corners, strict=True)]
-    )
-    return torch.from_numpy(array).bfloat16().permute(0, 3, 1, 2)
-
-
-def train(
-    model: Model,
-    photos: Sequence[Photo],
-    states: CaptionStates,
-    cache: Path,
-    recipe: Recipe,
-    checkpoint: Path,
-) -> Model:
+def train(model: Model, feed: Feed, recipe: Recipe, checkpoint: Path) -> Model:
     """Run one recipe to its end, resuming from `checkpoint`, and return the averaged model."""
-    views = [np.load(cache / f"view{v}.npy", mmap_mode="r") for v in range(recipe.views)]
-    groups = _parameter_groups(model, recipe)
-    optimizer = torch.optim.AdamW(groups, lr=1.0)
+    optimizer = torch.optim.AdamW(_parameter_groups(model, recipe), lr=1.0)
     averaged = copy.deepcopy(model).eval()
     first = 0
     if checkpoint.exists():
@@ -203,49 +188,43 @@ def train(
         averaged.load_state_dict(kept["averaged"])
         optimizer.load_state_dict(kept["optimizer"])
         first = kept["epoch"]
-    steps = recipe.epochs * (len(select(photos, "train")) // recipe.batch)
-    step = first * steps // recipe.epochs
     for epoch in range(first, recipe.epochs):
-        began, rng = time.perf_counter(), np.random.default_rng((SEED, epoch))
-        torch.manual_seed(SEED + epoch)  # dropout
-        sums: dict[str, float] = {}
-        model.train()
-        model.image_top.eval()  # its batch statistics stay as published
-        if recipe.text_rate == 0:
-            model.text_top.eval()
-        for chosen, captions in batches(photos, recipe, states, rng):
-            step += 1
-            for group in optimizer.param_groups:
-                group["lr"] = group["rate"] * rate_at(step, steps)
-            activations = window(views, chosen, rng)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                parts = losses(model, activations, states, captions, recipe.soft_share)
-            optimizer.zero_grad()
-            sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            _follow(averaged, model, min(recipe.average, step / (step + 10)))
-            if step % 20 == 0:
-                log.info("step %d: %s", step, {n: round(v.item(), 3) for n, v in parts.items()})
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
-        count = steps // recipe.epochs
-        log.info(
-            "epoch %d: %s, %.0f s",
-            epoch + 1,
-            {n: round(s / count, 3) for n, s in sums.items()},
-            time.perf_counter() - began,
-        )
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "averaged": averaged.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "epoch": epoch + 1,
-            },
-            checkpoint,
-        )
+        began = time.perf_counter()
+        means = _epoch(model, averaged, optimizer, feed, recipe, epoch)
+        log.info("epoch %d: %s, %.0f s", epoch + 1, means, time.perf_counter() - began)
+        state = {"model": model.state_dict(), "averaged": averaged.state_dict()}
+        save_checkpoint(checkpoint, {**state, "optimizer": optimizer.state_dict(), "epoch": epoch + 1})
     return averaged
+
+
+def _epoch(
+    model: Model, averaged: Model, optimizer: torch.optim.Optimizer, feed: Feed, recipe: Recipe, epoch: int
+) -> dict[str, float]:
+    """Go once through the photographs, and tell each loss's mean."""
+    rng = np.random.default_rng((SEED, epoch))
+    torch.manual_seed(SEED + epoch)  # dropout
+    model.train()
+    model.image_top.eval()  # its batch statistics stay as published
+    model.text_top.train(recipe.text_rate > 0)
+    count = len(select(feed.photos, "train")) // recipe.batch
+    sums: dict[str, float] = {}
+    for step, (activations, captions) in enumerate(feed.batches(recipe, rng), epoch * count + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = group["rate"] * rate_at(step, recipe.epochs * count)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            parts = losses(model, activations, feed.states, captions, recipe)
+            if recipe.pairs:
+                parts["captions"] = caption_loss(model, feed.corpus, recipe.pairs, rng)
+        optimizer.zero_grad()
+        sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        _follow(averaged, model, min(recipe.average, step / (step + 10)))
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + value.item() / count
+        if step % 20 == 0:
+            log.info("step %d: %s", step, {n: round(v.item(), 3) for n, v in parts.items()})
+    return {name: round(value, 3) for name, value in sums.items()}
 
 
 @torch.no_grad()

@@ -39,7 +39,7 @@ def load_mini(device: str = "cpu", bundle: Path | None = None) -> tuple[MiniEnco
     trained = _read_bundle(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     encoder = MiniEncoder(trained, device)
-    fusion = FusionModel(mini_heads.TOKEN_DIM)
+    fusion = FusionModel(mini_heads.TOKEN_DIM, config["depth"])
     _load(fusion, trained, "fusion.")
     blends = {tuple(pair.split("-to-")): Blend(**values) for pair, values in config["blends"].items()}
     stamp = _digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])

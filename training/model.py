@@ -1,0 +1,39 @@
+"""What is trained of the encoder, from the frozen parts' output on."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from engine.encoders.mini_heads import TOKEN_DIM, Head
+from engine.encoders.mini_towers import IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower
+from engine.fusion import LateInteraction
+
+
+class Model(nn.Module):
+    """The last parts of both towers, both heads, and the late interaction between their tokens."""
+
+    def __init__(self, image: ImageTower, text: TextTower, dropout: float) -> None:
+        super().__init__()
+        self.image_top = image.top
+        self.text_top = text.top
+        self.image_head = Head(IMAGE_WIDTH, dropout)
+        self.text_head = Head(TEXT_WIDTH, dropout)
+        self.late = LateInteraction(TOKEN_DIM)
+        self.vector_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        self.token_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+
+    def pictures(self, activations: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (n, 120, 17, 17) to vectors (n, DIM) and tokens (n, cells, TOKEN_DIM)."""
+        cells = self.image_top(activations).float().permute(0, 2, 3, 1).flatten(1, 2)
+        vectors, tokens = self.image_head(cells, torch.ones(cells.shape[:2], dtype=torch.bool))
+        return vectors.float(), tokens
+
+    def texts(self, hidden: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (n, t, TEXT_WIDTH) to vectors (n, DIM) and tokens (n, t, TOKEN_DIM)."""
+        for layer in self.text_top:
+            hidden = layer(hidden, real[:, None, None, :])
+        vectors, tokens = self.text_head(hidden, real)
+        return vectors.float(), tokens
