@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from engine.types import Item, Report, Scalar, Signal
 
 MAX_TEXT = 1_000_000  # characters of one item's words
 MAX_URI = 4096
+MAX_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,15 @@ def _check(item: Item) -> None:
         raise BadInput("a text item needs text")
     if item.text is not None and len(item.text) > MAX_TEXT:
         raise BadInput(f"the text has {len(item.text):,} characters, the limit is {MAX_TEXT:,}; split it")
-    for words in (item.uri, item.text or "", *(v for v in item.metadata.values() if isinstance(v, str))):
+    texts = (value for value in item.metadata.values() if isinstance(value, str))
+    for words in (item.uri, item.text or "", *item.metadata, *texts):
         if "\x00" in words or any(0xD800 <= ord(c) <= 0xDFFF for c in words):
             raise BadInput(f"{words[:60]!r} is not valid Unicode text; for a file name use a file: URI")
-    for key, value in item.metadata.items():
+    _check_values(item.metadata)
+
+
+def _check_values(metadata: Mapping[str, Scalar]) -> None:
+    for key, value in metadata.items():
         if key in BUILT_IN:
             raise BadInput(f"metadata cannot have a column {key!r}, every item has one; give it another name")
         if not isinstance(value, str | int | float | bool | None):
@@ -150,6 +156,8 @@ def _check(item: Item) -> None:
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"metadata {key!r} is {value}; only finite numbers fit")
+        if isinstance(value, int) and abs(value) > MAX_INTEGER:
+            raise BadInput(f"metadata {key!r} is over {MAX_INTEGER:,}; keep such a number as text")
 
 
 def _check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:

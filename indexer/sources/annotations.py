@@ -115,7 +115,7 @@ def _karpathy_name(image: Mapping[str, Any], images: Path) -> str:
 def _load(path: Path, *lists: str) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not JSON: {error}") from error
     for name in lists:
         if not isinstance(document, dict) or not isinstance(document.get(name), list):

@@ -109,7 +109,7 @@ def describe_json(text: bytes, place: str) -> Described:
     """Read the JSON beside a picture: an object with captions under a usual name, the rest metadata."""
     try:
         row = json.loads(text.decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{place}: not JSON: {error}") from error
     if not isinstance(row, dict):
         raise BadInput(f"{place}: an object is expected, this is a {type(row).__name__}")

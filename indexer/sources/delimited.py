@@ -27,7 +27,11 @@ def names(path: Path) -> list[str]:
             raise BadInput(f"{path.name}, line 1: {error}") from error
         if not header:
             raise BadInput(f"{path.name} is empty; its first line must name the columns")
-        return _columns(header)
+        columns = _columns(header)
+        twice = {name for name in columns if name and columns.count(name) > 1}
+        if twice:
+            raise BadInput(f"{path.name} has the column {min(twice)!r} twice; rename one")
+        return columns
 
 
 def rows(path: Path, texts: frozenset[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:

@@ -31,7 +31,7 @@ def rows(path: Path, texts: frozenset[str]) -> Iterator[tuple[int, Mapping[str, 
             except UnicodeDecodeError:
                 yield number, f"line {number} is not UTF-8 text"
                 continue
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 yield number, f"line {number}: not JSON: {error}"
                 continue
             if isinstance(row, dict):

@@ -16,13 +16,18 @@ def inside(folder: Path, name: str) -> Path:
 
     The name is judged as it is written, so a link that the owner of the folder put there is followed.
     """
-    if "\x00" in name:
+    if "\x00" in name or not is_unicode(name):
         raise BadInput(f"{name!r} is no file name")
     top = os.path.abspath(folder)
     path = os.path.normpath(os.path.join(top, uri_path(name) or name))
     if os.path.commonpath([top, path]) != top:
         raise BadInput(f"{name!r} lies outside {top}; give --images with a folder that holds the pictures")
     return Path(path)
+
+
+def is_unicode(name: str) -> bool:
+    """Say whether a text can be written down; JSON may escape halves of characters that cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def named_picture(folder: Path, name: str, described: Described, place: str) -> Found:

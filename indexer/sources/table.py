@@ -16,7 +16,7 @@ from engine.errors import BadInput
 from indexer.sources import delimited, jsonl, parquet
 from indexer.sources.columns import Columns, choose_columns, describe
 from indexer.sources.found import Described, Found, PictureBytes, Reading, Unreadable, Words
-from indexer.sources.places import inner_uri, named_picture
+from indexer.sources.places import inner_uri, is_unicode, named_picture
 
 Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | str]]  # a number, and the row or why there is none
 
@@ -74,6 +74,8 @@ def _found(table: Table, number: int, row: Mapping[str, Any] | str) -> Found:
     except BadInput as error:
         return Unreadable(row_uri, f"{table.unit} {number}: {error}")
     name = _words(row.get(columns.uri or ""))
+    if name is not None and not is_unicode(name):
+        return Unreadable(row_uri, f"{table.unit} {number}: {name[:60]!r} is no valid Unicode text")
     data, place = _picture(row.get(columns.picture or ""))
     if data is not None:
         uri = name if name and urlsplit(name).scheme else row_uri

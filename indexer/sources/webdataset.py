@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from engine.errors import BadInput
-from engine.pictures import Member
+from engine.pictures import MAX_BYTES, Member
 from indexer.sources.columns import as_scalar, describe_json
 from indexer.sources.folder import is_picture
 from indexer.sources.found import Described, Found, PictureBytes, PictureMember, Unreadable, Words
@@ -92,7 +92,7 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, Member | bytes]]:
             if not member.isfile() or member.issparse():
                 continue
             name = PurePosixPath(member.name)
-            if is_picture(name.name) and not compressed:
+            if is_picture(name.name) and (not compressed or member.size > MAX_BYTES):  # too large to load
                 yield name, Member(path, member.offset_data, member.size)
             elif is_picture(name.name) or member.size <= MAX_WORDS_BYTES:
                 content = archive.extractfile(member)

@@ -253,3 +253,37 @@ def test_a_text_may_have_a_uri_of_its_own(tmp_path: Path, empty: SearchEngine) -
 
     assert index(empty, [path]).added == 1
     assert empty.find("doc:1").text == "red words"
+
+
+def test_hostile_json_costs_its_own_rows(tmp_path: Path, empty: SearchEngine) -> None:
+    rows = [
+        '{"caption": "a", "n": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"uri": "\\ud800.png", "caption": "b"}',
+        '{"uri": "x\\u0000.png", "caption": "c"}',
+        '{"caption": "d", "n": 1' + "0" * 400 + "}",
+        '{"caption": "e", "\\ud800": 1}',
+        '{"caption": "f", "n": 1e999}',
+        '{"caption": "g", "id": 1}',
+    ]
+    path = write_lines(tmp_path / "set.jsonl", *rows)
+
+    report = index(empty, [path])
+
+    assert (report.added, empty.find(f"row:{path}#7").text) == (1, "g")
+    reasons = {
+        1: "line 1: not JSON: maximum recursion depth exceeded",
+        2: "line 2: '\\ud800.png' is no valid Unicode text",
+        3: "'x\\x00.png' is no file name",
+        4: "metadata 'n' is over 9,223,372,036,854,775,807; keep such a number as text",
+        5: "'\\ud800' is not valid Unicode text",
+        6: "metadata 'n' is inf; only finite numbers fit",
+    }
+    for number, reason in reasons.items():
+        assert report.failed[f"row:{path}#{number}"].startswith(reason)
+
+
+def test_a_column_named_twice_is_refused(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "set.csv", "caption,year,year", "a,1,2")
+
+    with pytest.raises(BadInput, match=r"set\.csv has the column 'year' twice; rename one"):
+        check_sources([path])
