@@ -25,6 +25,13 @@ class Rate(ProgressColumn):
         return Text(f"{task.completed / elapsed:.1f}/s" if elapsed and task.completed else "")
 
 
+class Left(TimeRemainingColumn):
+    """The time left, where it is known how much there is to do."""
+
+    def render(self, task: Task) -> Text:
+        return Text("") if task.total is None else Text.assemble("(", super().render(task), " left)")
+
+
 def progress_bar() -> Progress:
     """Make the bar; use it as a context manager."""
     return Progress(
@@ -33,8 +40,7 @@ def progress_bar() -> Progress:
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),
-        TextColumn("so far,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        TextColumn("so far"),
+        Left(),
         console=stderr,
     )
