@@ -31,7 +31,7 @@ def read_sidecars(paths: tuple[Path, ...]) -> Described:
     metadata = {}
     for path in paths:
         if path.suffix == ".txt":
-            captions = lines_of(_read(path)) or captions
+            captions = lines_of(_read(path))
         else:
             described = describe_json(_read(path), path.name)
             captions = captions or described.captions

@@ -80,7 +80,11 @@ def _found(table: Table, number: int, row: Mapping[str, Any] | str) -> Found:
     if data is not None:
         uri = name if name and urlsplit(name).scheme else row_uri
         return PictureBytes(uri, name or str(number), data, described)
-    return _named(table, row_uri, place if place and _is_web(name) else name or place, described)
+    if place is not None and _is_web(name):  # the picture is here, and its address stays as metadata
+        address = describe({columns.uri or "": name}, None)
+        described = replace(described, metadata={**described.metadata, **address.metadata})
+        name = place
+    return _named(table, row_uri, name or place, described)
 
 
 def _named(table: Table, row_uri: str, name: str | None, described: Described) -> Found:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from engine import BadPicture
-from engine.pictures import MAX_BYTES, file_uri, load_picture, uri_path
+from engine.pictures import MAX_BYTES, file_uri, is_gone, load_picture, uri_path
 
 
 def saved(image: Image.Image, image_format: str, **options: object) -> bytes:
@@ -127,3 +127,12 @@ def test_file_uris_carry_any_name(tmp_path: Path) -> None:
     assert uri.endswith("/caf%E9%20%231%3F.jpg")
     assert uri_path(uri) == path
     assert uri_path("https://example.org/a.jpg") is None
+
+
+def test_only_what_is_certainly_not_there_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_bytes(b"x")
+
+    assert is_gone(tmp_path / "nowhere") and is_gone(tmp_path / "file/inside")
+    assert not is_gone(tmp_path / "file") and not is_gone(tmp_path / "broken")
+    assert not is_gone(tmp_path / ("x" * 300))  # nobody can look whether it is there

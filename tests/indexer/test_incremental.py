@@ -140,6 +140,29 @@ def test_a_sidecar_that_is_gone_takes_its_words_and_columns_with_it(
     assert empty.find(file_uri(photos / "red.png")).text is None
 
 
+def test_a_column_that_changes_alone_is_taken(photos: Path, empty: SearchEngine) -> None:
+    (photos / "blue.json").write_text('{"place": "Oslo"}', encoding="utf-8")
+    index(empty, [photos])
+    (photos / "blue.json").write_text('{"place": "Bergen"}', encoding="utf-8")
+
+    assert index(empty, [photos]) == Report(updated=1, unchanged=7)
+    assert empty.find(file_uri(photos / "blue.png")).metadata["place"] == "Bergen"
+
+
+def test_what_a_table_says_goes_before_what_the_picture_says(tmp_path: Path, empty: SearchEngine) -> None:
+    exif = Image.Exif()
+    exif[0x8769] = {0x9003: "2019:07:14 09:30:00"}
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.jpg", exif=exif)
+    table = tmp_path / "set.csv"
+    years = []
+    for year in (1850, 1850, 1851):
+        table.write_text(f"path,year\na.jpg,{year}\n", encoding="utf-8")
+        report = index(empty, [table])
+        years.append((empty.find((tmp_path / "a.jpg").as_uri()).metadata["year"], report))
+
+    assert years == [(1850, Report(added=1)), (1850, Report(unchanged=1)), (1851, Report(updated=1))]
+
+
 def test_a_description_inside_a_picture_stays_when_nothing_is_beside_it(
     tmp_path: Path, empty: SearchEngine
 ) -> None:

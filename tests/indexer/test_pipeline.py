@@ -16,8 +16,9 @@ from PIL import Image
 from engine import BadInput, Report, SearchEngine
 from engine.pictures import file_uri
 from indexer import index
-from indexer.pipeline import AHEAD, AHEAD_PIXELS, BATCH, BATCH_PIXELS, _Ahead
+from indexer.pipeline import AHEAD, AHEAD_PIXELS, BATCH, BATCH_PIXELS, FINGERPRINT_BYTES, _Ahead, _chunks
 from indexer.sources.folder import walk
+from indexer.sources.found import PictureBytes
 
 
 def claimed_png(path: Path, width: int, height: int) -> None:
@@ -242,3 +243,10 @@ def test_a_batch_of_large_pictures_is_smaller(tmp_path: Path, empty: SearchEngin
     index(empty, [tmp_path], progress=lambda count, total: done.append(count))
 
     assert done == [BATCH_PIXELS // side**2, BATCH_PIXELS // side**2 + 1]
+
+
+def test_pictures_in_memory_are_asked_about_a_few_at_a_time() -> None:
+    large = bytes(FINGERPRINT_BYTES // 2 + 1)
+    found = (PictureBytes(f"row:{n}", "x.png", large) for n in range(5))
+
+    assert [len(chunk) for chunk in _chunks(found)] == [2, 2, 1]

@@ -287,3 +287,11 @@ def test_a_column_named_twice_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadInput, match=r"set\.csv has the column 'year' twice; rename one"):
         check_sources([path])
+
+
+def test_a_picture_that_is_here_goes_before_where_it_came_from(tmp_path: Path, empty: SearchEngine) -> None:
+    write_pictures(tmp_path, "red.png")
+    path = write_lines(tmp_path / "set.csv", "url,image", "https://example.org/1.png,red.png")
+
+    assert index(empty, [path]) == Report(added=1)
+    assert metadata(empty, (tmp_path / "red.png").as_uri()) == {"url": "https://example.org/1.png"}

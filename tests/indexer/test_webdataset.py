@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,15 @@ def test_img2dataset_output_is_read_as_tars_or_as_files(tmp_path: Path, empty: S
     assert item.text == empty.find(f"tar:{tars}/00000.tar#000.png").text == "a red square"
     assert (item.metadata["url"], item.metadata["key"]) == (row["url"], "000000000")
     assert index(empty, [tars, files]) == Report(unchanged=2)
+
+
+def test_a_tar_of_many_members_is_read_in_flat_memory(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "s.tar", {f"{n:05}.txt": b"words" for n in range(3000)})
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read(path, Reading())) == 3000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 500_000  # 3,000 headers kept would be over a megabyte
