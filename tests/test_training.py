@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import tarfile
@@ -11,13 +12,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
+from engine.encoders.mini_towers import ImageTower, TextTower
+from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, mini_weights
 from training.calibrate import calibration_error, fit_blend, fit_logistic
 from training.data import read_photos, read_picture, select
 from training.features import CROP, MIRROR, WHOLE, view_of
 from training.gallery import Lists
 from training.heads import contrast, rate_at, soft_targets, window, without_ends
 from training.measure import Ranked, interval, recall_at, separation
+from training.model import Model, soup
 
 
 def write_tar(path: Path, count: int, captions: int) -> None:
@@ -133,3 +138,19 @@ def test_the_blend_leans_on_the_part_that_tells() -> None:
     blend = fit_blend(Lists(np.zeros((300, 20), np.int64), parts, relevant))
     assert blend.visual > 1.5 and blend.late < 0.3 and blend.fusion < 0.3
     assert blend.slope > 0
+
+
+@pytest.mark.mini
+def test_a_soup_is_the_mean_of_its_models() -> None:
+    towers = (
+        ImageTower(load_file(mini_weights() / IMAGE_TOWER)),
+        TextTower(load_file(mini_weights() / TEXT_TOWER)),
+    )
+    one = Model(*towers, dropout=0.0)
+    other = copy.deepcopy(one)
+    with torch.no_grad():
+        other.late.sharpness += 4
+    mixed = soup([one, other])
+    assert mixed.late.sharpness.item() == pytest.approx(one.late.sharpness.item() + 2)
+    assert torch.equal(mixed.image_head.mean.weight, one.image_head.mean.weight)
+    assert one.late.sharpness.item() == pytest.approx(10)  # those that were mixed stay as they were

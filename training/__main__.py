@@ -30,7 +30,7 @@ from training.data import SEED, read_photos, select
 from training.export import bundled, export
 from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_view
 from training.gallery import DIRECTIONS, encode, lists
-from training.model import Model
+from training.model import Model, soup
 
 log = logging.getLogger("training")
 BUNDLE = Path(__file__).parent.parent / "data" / "models" / "mini"
@@ -78,12 +78,12 @@ def prepare(data: Path, folder: Path) -> Work:
 
 
 def train_heads(work: Work) -> Model:
-    """Warm the heads up on frozen towers, then train them with the towers' last parts."""
-    averaged = work.model
+    """Warm the heads up, train them with the towers' last parts twice over, and average the two outcomes."""
+    outcomes = []
     for name, recipe in (("warm", WARM), ("tuned", TUNED), ("refined", REFINED)):
         with stage(f"heads, {name}"):
-            averaged = heads.train(work.model, work.feed, recipe, work.folder / f"{name}.pt")
-    return averaged
+            outcomes.append(heads.train(work.model, work.feed, recipe, work.folder / f"{name}.pt"))
+    return soup(outcomes[1:])
 
 
 def train_reranker(work: Work, model: Model) -> FusionModel:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,3 +39,13 @@ class Model(nn.Module):
             hidden = layer(hidden, real[:, None, None, :])
         vectors, tokens = self.text_head(hidden, real)
         return vectors.float(), tokens
+
+
+@torch.no_grad()
+def soup(models: Sequence[Model]) -> Model:
+    """Average the weights of models that descend from one another (arXiv 2203.05482)."""
+    mixed = copy.deepcopy(models[0])
+    for name, tensor in mixed.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.stack([model.state_dict()[name] for model in models]).mean(0))
+    return mixed
