@@ -1,12 +1,14 @@
 """`--sync`: what is gone from a folder or a tar leaves the gallery.
 
 Careful by design: only what lies under a given source, only what is certainly gone, and nothing at
-all where a source has become empty or cannot be read, for that is what an unmounted disk looks like.
+all where a folder has become empty or cannot be read, for that is what an unmounted disk looks like.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,24 @@ def _remove_files(engine: SearchEngine, folder: Path, report: Report) -> None:
         report.failed[plain_uri(folder)] = EMPTY
         return
     for page in engine.uris_under(f"{file_uri(folder).rstrip('/')}/"):
-        _remove(engine, [uri for uri in page if (path := uri_path(uri)) and is_gone(path)], report)
+        gone = []
+        for uri in page:
+            path = uri_path(uri)
+            if path is not None and is_gone(path):
+                empty = _empty_folder(path)
+                if empty is None:
+                    gone.append(uri)
+                else:
+                    report.failed[plain_uri(empty)] = EMPTY
+        _remove(engine, gone, report)
+
+
+def _empty_folder(path: Path) -> Path | None:
+    """Return the nearest folder of a file that is gone, if nothing is in it: a disk may belong there."""
+    folder = next(parent for parent in path.parents if not is_gone(parent))
+    with suppress(OSError), os.scandir(folder) as entries:
+        return folder if next(entries, None) is None else None
+    return folder
 
 
 def _remove_members(engine: SearchEngine, path: Path, report: Report) -> None:

@@ -94,6 +94,25 @@ def test_a_folder_that_cannot_be_entered_removes_nothing(photos: Path, empty: Se
     assert (report.removed, len(report.failed), len(empty)) == (0, 1, 9)
 
 
+def test_an_empty_folder_below_a_source_may_wait_for_a_disk_and_one_that_is_gone_does_not(
+    photos: Path, empty: SearchEngine
+) -> None:
+    write_pictures(photos / "disk/2020", "pink.png")
+    write_pictures(photos / "album", "brown.png")
+    index(empty, [photos])
+    for path in (photos / "disk/2020/pink.png", photos / "album/brown.png"):
+        path.unlink()
+        path.parent.rmdir()
+
+    report = index(empty, [photos], sync=True)
+
+    assert (report.unchanged, report.removed) == (8, 1)
+    assert list(report.failed) == [(photos / "disk").as_uri()]
+    assert empty.find(file_uri(photos / "disk/2020/pink.png")).kind == "image"
+    (photos / "disk").rmdir()
+    assert index(empty, [photos], sync=True) == Report(unchanged=8, removed=1)
+
+
 def test_sync_of_tars(tmp_path: Path, empty: SearchEngine) -> None:
     shards = tmp_path / "shards"
     shards.mkdir()
