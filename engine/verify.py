@@ -79,9 +79,7 @@ def _derived(store: Store, generation: Generation) -> Iterator[Problem]:
         known = np.concatenate([np.empty(0, dtype=np.int64), *seen[signal]])
         extra = held[signal].keys() - set(known.tolist())
         if extra:
-            yield Problem(
-                f"index of {signal.value}", f"{len(extra)} more than in the store", mendable=True
-            )
+            yield Problem(f"index of {signal.value}", f"{len(extra)} more than in the store", mendable=True)
 
 
 def _contents(view: View) -> tuple[list[int], Floats]:
