@@ -26,7 +26,8 @@ def test_damage_is_told_and_mended(indexed: Path, tmp_path: Path) -> None:
     ids.write_bytes(ids.read_bytes()[:-8] + (999).to_bytes(8, "little"))
 
     told = invoke("verify", "--gallery", gallery)
-    assert (told.code, "index of visual: 1 more than in the store (--repair mends it)" in told.out) == (1, True)
+    assert told.code == 1
+    assert "index of visual: 1 more than in the store (--repair mends it)" in told.out
     mended = invoke("verify", "--gallery", gallery, "--repair", "--json")
     assert (mended.code, mended.document["mended"]) == (0, 2)
     assert invoke("verify", "--gallery", gallery, "--json").document == {"problems": [], "mended": 0}
