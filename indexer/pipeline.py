@@ -56,7 +56,14 @@ def index(
         check_sync(sources)
     found_in_order = read_all(sources, reading or Reading())
     run = _Run(engine, report if report is not None else Report(), progress, count(sources))
-    stop = stop or Event()
+    with engine.writing():  # from the first item to the last, so that no other run comes between
+        _ingest(run, found_in_order, stop or Event())
+        if sync and not (stop and stop.is_set()):
+            remove_gone(engine, sources, run.report)
+    return run.report
+
+
+def _ingest(run: _Run, found_in_order: Iterator[Found], stop: Event) -> None:
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="decode") as pool:
         ahead = _Ahead(pool)
         try:
@@ -65,7 +72,7 @@ def index(
                 while ahead.is_full(pixels) and not stop.is_set():
                     run.take(ahead.pop())
                 if stop.is_set():
-                    return run.report
+                    return
                 ahead.push(found, pixels)
             while ahead and not stop.is_set():
                 run.take(ahead.pop())
@@ -73,9 +80,6 @@ def index(
                 run.commit()
         finally:
             ahead.cancel()
-    if sync and not stop.is_set():
-        remove_gone(engine, sources, run.report)
-    return run.report
 
 
 @dataclass(slots=True)
