@@ -46,7 +46,9 @@ def export(folder: Path, tensors: dict[str, Tensor], blends: dict[str, Blend]) -
             files.append({})
         files[-1][name] = tensor
     for number, part in enumerate(files):
-        save_file(part, aside / f"weights-{number}.safetensors")
+        path = aside / f"weights-{number}.safetensors"
+        save_file(part, path)
+        path.chmod(0o644)  # safetensors makes files that only their owner can read
     config = {"seed": SEED, "depth": DEPTH, "blends": as_config(blends)}
     (aside / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)

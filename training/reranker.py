@@ -35,7 +35,7 @@ DEPTH = 1  # layers of the cross-attention
 class Recipe:
     """The dials of this stage."""
 
-    steps: int = 800
+    steps: int = 500
     batch: int = 48  # photographs, each with one caption
     deepest: int = 3000  # rank
     rate: float = 1e-3
