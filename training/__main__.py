@@ -29,7 +29,7 @@ from training.captions import CaptionPairs
 from training.data import SEED, read_photos, select
 from training.export import bundled, export
 from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_view
-from training.gallery import DIRECTIONS, encode, lists
+from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, encode, lists
 from training.model import Model, soup
 
 log = logging.getLogger("training")
@@ -94,10 +94,21 @@ def train_reranker(work: Work, model: Model) -> FusionModel:
 
 
 def ship(work: Work, model: Model, fusion: FusionModel) -> None:
-    """Learn blend and calibration on the held-back photographs, and write the bundle."""
+    """Learn blend and calibration on the held-back photographs, and write the bundle.
+
+    As many training photographs stand among them, as wrong answers only: those held back are fewer,
+    and easier to tell apart, than a gallery of a thousand.
+    """
     with stage("calibration"):
-        held = encode(model, work.feed.states, work.folder, select(work.feed.photos, "held"))
-        blends = {direction: fit_blend(lists(fusion, held, direction)) for direction in DIRECTIONS}
+        photos = work.feed.photos
+        held = select(photos, "held")
+        others = np.random.default_rng(SEED).permutation(select(photos, "train"))[: len(held)].tolist()
+        gallery = encode(model, work.feed.states, work.folder, [*held, *others])
+        queries = {
+            TEXT_TO_IMAGE: np.flatnonzero(gallery.owner < len(held)),
+            IMAGE_TO_TEXT: np.arange(len(held)),
+        }
+        blends = {d: fit_blend(lists(fusion, gallery, d, chosen)) for d, chosen in queries.items()}
     export(BUNDLE, bundled(model, fusion, work.published), blends)
 
 
