@@ -1,0 +1,64 @@
+"""The README's Python runs and prints what it says it prints; its other snippets name real things."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import SearchEngine
+from engine.filters import parse
+
+TOP = Path(__file__).parent.parent
+README = (TOP / "README.md").read_text("utf-8")
+
+
+@pytest.mark.mini
+def test_the_python_snippet_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (TOP / "data" / "sample" / ".done").exists():
+        pytest.skip("the sample photographs are not here: run `make test`, or python data/sample.py")
+    (tmp_path / "data").symlink_to(TOP / "data")
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(snippet, {}, "README", "README.md", 0)
+    assert len(test.examples) >= 3
+    output: list[str] = []
+    results = doctest.DocTestRunner().run(test, out=output.append)
+    assert results.failed == 0, "".join(output)
+
+
+def test_every_command_shown_exists() -> None:
+    commands = set(re.findall(r"^crosslight (\w+)", README, flags=re.MULTILINE))
+    assert {"index", "search", "serve"} <= commands
+    for command in commands:
+        run = subprocess.run(
+            [sys.executable, "-m", "api.cli", command, "--help"], capture_output=True, cwd=TOP
+        )
+        assert run.returncode == 0, command
+    targets = set(re.findall(r"`?make (\w+)", README))
+    makefile = (TOP / "Makefile").read_text("utf-8")
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [TOP / "README.md", *(TOP / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_filters_shown_are_understood() -> None:
+    shown = re.findall(
+        r"filter='([^']+)'|--filter '([^']+)'", (TOP / "docs" / "filters.md").read_text("utf-8")
+    )
+    assert len(shown) >= 2
+    for pair in shown:
+        parse(next(filter(None, pair)))
+
+
+def test_the_methods_named_are_there() -> None:
+    assert all(callable(getattr(SearchEngine, name)) for name in ("open", "add", "remove", "search", "get"))
