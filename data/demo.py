@@ -27,12 +27,11 @@ from indexer import Reading
 SAMPLE = Path(__file__).resolve().parent / "sample"
 SAMPLE_GALLERY = Path("demo.gallery")
 SAMPLE_QUERIES = (
-    "a cat",
+    "a cat sleeping next to a cup",
     "a cup of coffee",
-    "an astronaut in a space suit",
-    "a rocket on its launch pad at night",
-    "a building among trees",
+    "a temple by the water with trees",
     "a man with a camera",
+    "a woman smiling",
 )
 QUERIES = ("people outdoors", "a dog", "a building", "food on a table", "flowers")
 K = 3

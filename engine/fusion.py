@@ -74,14 +74,25 @@ class CrossAttention(nn.Module):
 
     def forward(self, words: Tensor, real: Tensor, cells: Tensor) -> Tensor:
         """Judge n pairs, or one side against n of the other (its first axis being 1): (n,)."""
-        fits = words @ cells.transpose(1, 2)  # (n, w, c)
-        best = (10 * fits).softmax(-1) @ cells
-        states = self.word(words) + self.match(words * best * words.shape[-1])
-        for layer in self.layers:
-            states = layer(states, real, cells, fits)
-        weights = self.weight(states)[..., 0].masked_fill(~real, -1e4).softmax(-1)
+        states, weights, _ = self._read(words, real, cells)
         verdict: Tensor = self.verdict((states * weights[..., None]).sum(1))[:, 0]
         return verdict * real.any(-1)
+
+    def attention(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Say where each word looks (n, w, c), over entry, layers and heads, and its share (n, w)."""
+        _, weights, maps = self._read(words, real, cells)
+        return torch.stack(maps).mean(0), weights * real
+
+    def _read(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Let the words read: their states (n, w, width), their weights (n, w), and each attention."""
+        fits = words @ cells.transpose(1, 2)  # (n, w, c)
+        maps = [(10 * fits).softmax(-1)]
+        states = self.word(words) + self.match(words * (maps[0] @ cells) * words.shape[-1])
+        for layer in self.layers:
+            states, looked = layer(states, real, cells, fits)
+            maps.append(looked)
+        weights = self.weight(states)[..., 0].masked_fill(~real, -1e4).softmax(-1)
+        return states, weights, maps
 
 
 class FusionLayer(nn.Module):
@@ -99,27 +110,35 @@ class FusionLayer(nn.Module):
         self.mixed = nn.Linear(width, width)
         self.network = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
-    def forward(self, states: Tensor, real: Tensor, cells: Tensor, fits: Tensor) -> Tensor:
-        """Update the words' states (n, w, width); `cells` (n or 1, c, width), `fits` (n, w, c)."""
+    def forward(self, states: Tensor, real: Tensor, cells: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
+        """Update the words' states (n, w, width), and tell where they looked (n, w, c).
+
+        `cells` is (n or 1, c, width), `fits` (n, w, c).
+        """
         keys, values = self._split(self.cells(cells), 2)
         (query,) = self._split(self.query(self.norms[0](states)), 1)
         bias = self.sharpness * fits[:, None]  # (n, heads, w, c)
-        states = states + self.read(self._attend(query, keys, values, bias))
+        looked = self._attention(query, keys, bias)  # (n, heads, w, c)
+        states = states + self.read(_joined(looked @ values))
         query, keys, values = self._split(self.among(self.norms[1](states)), 3)
         hidden = torch.zeros_like(real, dtype=states.dtype).masked_fill(~real, -1e4)
-        states = states + self.mixed(self._attend(query, keys, values, hidden[:, None, None, :]))
-        updated: Tensor = states + self.network(self.norms[2](states))
-        return updated
+        heard = self._attention(query, keys, hidden[:, None, None, :])
+        states = states + self.mixed(_joined(heard @ values))
+        return states + self.network(self.norms[2](states)), looked.mean(1)
 
     def _split(self, states: Tensor, count: int) -> list[Tensor]:
         """(n, t, count * width) -> count times (n, heads, t, width / heads)."""
         n, t, _ = states.shape
         return list(states.view(n, t, count, self.heads, -1).permute(2, 0, 3, 1, 4))
 
-    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-        logits = query @ keys.transpose(-1, -2) * query.shape[-1] ** -0.5 + bias
-        read: Tensor = logits.softmax(-1) @ values
-        return read.transpose(1, 2).flatten(2)
+    def _attention(self, query: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+        logits: Tensor = query @ keys.transpose(-1, -2) * query.shape[-1] ** -0.5 + bias
+        return logits.softmax(-1)
+
+
+def _joined(read: Tensor) -> Tensor:
+    """(n, heads, t, width / heads) -> (n, t, width)."""
+    return read.transpose(1, 2).flatten(2)
 
 
 class FusionModel(nn.Module):
@@ -133,8 +152,3 @@ class FusionModel(nn.Module):
     def forward(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Judge n pairs by late interaction and by cross-attention: two of (n,)."""
         return self.late(words, real, cells), self.cross(words, real, cells)
-
-    def attention(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Say where each word looks (n, w, c) and what share of the match it has (n, w)."""
-        fits = words @ cells.transpose(1, 2)
-        return (self.late.sharpness * fits).softmax(-1), self.late.weights(words, real)
