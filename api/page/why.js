@@ -14,6 +14,8 @@ const NAMES = {
   visual: "Picture as a whole",
   caption: "Text as a whole",
   late: "Word by word",
+  fusion: "Read together",
+  "below rerank depth": "Below the second look",
 };
 
 let shown = null; // the hit in the dialog
