@@ -2,16 +2,17 @@
 
 A filter is answered by the store as a bitmap over item ids; the index then either scores the allowed
 items alone (pre-filter) or scans everything and skips the others (bitmap). Both are exact on a flat
-index, so the choice is one of time only: gathering single vectors costs more than scanning past them
-once a share of them is wanted.
+index, so the choice is one of time only, and gathering single vectors soon costs more than skipping. An
+approximate index finds less the more it has to skip, so there a strict filter is answered exactly.
 """
 
 from __future__ import annotations
 
-from engine.index import EVERYTHING, Index, Planned
+from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned
 from engine.types import Bitmap, Plan
 
-GATHER_SHARE = 0.05  # up to this share of the items, scoring them alone is faster (bench/filters.py)
+FLAT_GATHER_SHARE = 0.0025  # up to this share, scoring the allowed alone is faster (bench/filters.py)
+GATHER_SHARE = 0.05
 
 
 def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
@@ -22,6 +23,7 @@ def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
     allowed = index.allowed(bitmap)
     if not allowed:
         return Plan("empty", 0, held), Planned(bitmap, gather=True)
-    if allowed <= GATHER_SHARE * held:
+    share = FLAT_GATHER_SHARE if index.kind in FLAT_KINDS else GATHER_SHARE
+    if allowed <= share * held:
         return Plan("pre-filter", allowed, held), Planned(bitmap, gather=True)
     return Plan("bitmap", allowed, held), Planned(bitmap)

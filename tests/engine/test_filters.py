@@ -121,7 +121,7 @@ def test_hits_are_the_best_of_the_allowed(
         wanted = [hit.score for hit in everything if float(hit.item.metadata["n"] or 0) < COUNT * share]
         found = engine.search("red sea", k=10, filter=text)
     np.testing.assert_allclose([hit.score for hit in found], wanted[:10], atol=1e-5)
-    assert found.plan.name == ("pre-filter" if share <= 0.01 else "bitmap")
+    assert found.plan.name == ("pre-filter" if share <= 0.0025 else "bitmap")
 
 
 def test_a_filter_follows_changes(library: SearchEngine) -> None:
