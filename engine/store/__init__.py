@@ -24,12 +24,11 @@ from engine.store.conditions import condition
 from engine.store.database import connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, RemovalRow, StateRow
-from engine.store.rows import Record, State, embedding_row, encoded_rows, to_item, to_record
+from engine.store.rows import Record, State, embedding_row, encoded_rows, slices, to_item, to_record
 from engine.store.twins import embeddings_of, files_of, rename, uris_under
 from engine.types import Encoded, Fingerprint, Ids, Item, Signal
 
 SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
-MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Store:
                 if uri not in ids:
                     raise ItemNotFound(f"no item has the uri {uri}")
             revision = _next_revision(session)
-            for some in _slices(sorted(ids.values())):
+            for some in slices(sorted(ids.values())):
                 session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id.in_(some)))
                 forget_facts(session, some)
                 session.execute(delete(ItemRow).where(ItemRow.id.in_(some)))
@@ -181,9 +180,7 @@ class Store:
             wanted = select(ItemRow.id).where(condition(tree, read_fields(session)))
             if among is None:
                 return np.fromiter(session.scalars(wanted.order_by(ItemRow.id)), dtype=np.int64)
-            found = [
-                i for some in _slices(among) for i in session.scalars(wanted.where(ItemRow.id.in_(some)))
-            ]
+            found = [i for some in slices(among) for i in session.scalars(wanted.where(ItemRow.id.in_(some)))]
             return np.array(sorted(found), dtype=np.int64)
 
     def embedding(self, item_id: int) -> tuple[Signal, Encoded] | None:
@@ -237,19 +234,14 @@ def _next_revision(session: Session) -> int:
     return state.revision
 
 
-def _slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), MAX_VARIABLES):
-        yield values[start : start + MAX_VARIABLES]
-
-
 def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[ItemRow]:
-    for some in _slices(values):
+    for some in slices(values):
         yield from session.scalars(select(ItemRow).where(column.in_(some)))
 
 
 def _ids_of(session: Session, uris: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for some in _slices(list(uris)):
+    for some in slices(list(uris)):
         rows = session.execute(select(ItemRow.uri, ItemRow.id).where(ItemRow.uri.in_(some)))
         found.update((uri, item_id) for uri, item_id in rows)
     return found

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from engine.store.models import EmbeddingRow, ItemRow
 from engine.types import Encoded, Item, Kind, Scalar, Signal
+
+T = TypeVar("T")
+MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +86,9 @@ def to_item(row: ItemRow) -> Item:
     """Read an item as a caller sees it; where its picture lies is the gallery's to say."""
     kind: Kind = "image" if row.kind == "image" else "text"
     return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id)
+
+
+def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut values into runs that fit into one statement."""
+    for start in range(0, len(values), MAX_VARIABLES):
+        yield values[start : start + MAX_VARIABLES]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from engine.store.models import EmbeddingRow, ItemRow
-from engine.store.rows import encoded_rows
+from engine.store.rows import encoded_rows, slices
 from engine.types import Encoded, Signal
 
-PAGE = 500  # uris at a time; SQLite's oldest limit is 999 variables a statement
+PAGE = 500  # uris at a time
 
 
 def files_of(session: Session, digests: Iterable[str]) -> dict[str, list[str]]:
     """Return the uris of the picture files with these contents, by digest, the oldest first."""
     found: dict[str, list[str]] = {}
-    for some in _pages(digests):
+    for some in slices(list(dict.fromkeys(digests))):
         wanted = select(ItemRow.digest, ItemRow.uri)
         wanted = wanted.where(ItemRow.digest.in_(some), ItemRow.picture == ItemRow.uri)
         for digest, uri in session.execute(wanted.order_by(ItemRow.id)):
@@ -28,7 +28,7 @@ def files_of(session: Session, digests: Iterable[str]) -> dict[str, list[str]]:
 def embeddings_of(session: Session, digests: Iterable[str]) -> dict[tuple[str, str], dict[Signal, Encoded]]:
     """Return what was made of these contents before, by (kind, digest)."""
     found: dict[tuple[str, str], dict[Signal, Encoded]] = {}
-    for some in _pages(digests):
+    for some in slices(list(dict.fromkeys(digests))):
         first = select(func.min(ItemRow.id)).where(ItemRow.digest.in_(some))
         first = first.group_by(ItemRow.kind, ItemRow.digest)
         wanted = (
@@ -52,9 +52,3 @@ def uris_under(session: Session, prefix: str, after: str) -> Sequence[str]:
     end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     wanted = select(ItemRow.uri).where(ItemRow.uri >= prefix, ItemRow.uri > after, ItemRow.uri < end)
     return session.scalars(wanted.order_by(ItemRow.uri).limit(PAGE)).all()
-
-
-def _pages(values: Iterable[str]) -> Iterator[list[str]]:
-    distinct = list(dict.fromkeys(values))
-    for start in range(0, len(distinct), PAGE):
-        yield distinct[start : start + PAGE]
