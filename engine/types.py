@@ -24,10 +24,12 @@ PictureSource: TypeAlias = "Path | bytes | Picture"
 
 
 class Signal(StrEnum):
-    """One scored view of an item. Each signal has an index of its own."""
+    """One scored view of an item. The first two have vectors, and an index each."""
 
     VISUAL = "visual"  # the picture, in the joint space
     CAPTION = "caption"  # the words, in the joint space
+    LEXICAL = "lexical"  # the words, as they are written
+    OCR = "ocr"  # the words that stand in the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +75,47 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A box of an upright picture, from its top left corner.
+
+    In pixels, or, when none of the four is over 1, in shares of the picture's width and height.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One weighted part of a query: exactly one of `text`, `picture`, `item` (an id) is set."""
+    """One weighted part of a query: exactly one of `text`, `picture`, `item` (an id) is set.
+
+    `region` narrows a picture, or an item's picture, to a box of it.
+    """
 
     text: str | None = None
     picture: PictureSource | None = None
     item: int | None = None
     weight: float = 1.0
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Weighted parts, and the kind of item wanted (`None`: any)."""
+    """Weighted parts, the kind of item wanted (`None`: any), and phrases a hit must have word for word."""
 
     parts: tuple[Part, ...]
     kind: Kind | None = None
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What reranking may cost: milliseconds, candidates, or both; `None` is no limit."""
+
+    milliseconds: float | None = None
+    candidates: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +158,23 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """An item that stands behind a hit it hardly differs from.
+
+    `likeness` is the cosine of the two pictures' vectors; `exact` says that both have the same bytes.
+    """
+
+    item: Item
+    likeness: float
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer: the item, its score (higher is better) and what the score is made of."""
+    """One answer: the item, its score (higher is better) and what the score is made of.
+
+    `signals` has the score each signal gave, where it gave one; `alike` what was grouped behind it.
+    """
 
     rank: int
     item: Item
@@ -139,6 +182,7 @@ class Hit:
     probability: float | None
     signals: Mapping[str, float]
     explanation: Explanation | None = None
+    alike: tuple[Alike, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +196,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The hits of one search, best first, with the milliseconds each stage took."""
+    """The hits of one search, best first, with the milliseconds each stage took.
+
+    `no_match` says that nothing in the gallery fits, as far as the model can tell (`None`: it cannot);
+    `misses` are then the nearest. `next_page` asks for the hits after these.
+    """
 
     hits: tuple[Hit, ...]
     timings: Mapping[str, float]
     reranked: bool
     plan: Plan
     notes: tuple[str, ...] = ()
+    no_match: bool | None = None
+    misses: tuple[Hit, ...] = ()
+    next_page: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
