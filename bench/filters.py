@@ -34,8 +34,8 @@ def milliseconds(index: Index, queries: Floats, planned: Planned) -> float:
     return float(np.median([one(query) for query in queries]))
 
 
-def bitmaps(items: int, generator: np.random.Generator) -> Callable[[float], Bitmap]:
-    """Return a maker of bitmaps that allow a random share of the items."""
+def masks(items: int, generator: np.random.Generator) -> Callable[[float], Bitmap]:
+    """Return a maker of masks that allow a random share of the items."""
     chances = generator.random(items)
     return lambda share: chances < share
 
@@ -52,14 +52,14 @@ def main() -> None:
     for some in np.array_split(ids, 20):
         index.add(some, generator.standard_normal((len(some), options.dim), dtype=np.float32))
     queries = generator.standard_normal((QUERIES, options.dim), dtype=np.float32)
-    allowed = bitmaps(options.items, generator)
+    allowed = masks(options.items, generator)
     print("| share allowed | scoring those alone | scanning past the others | unfiltered |")
     print("| --- | --- | --- | --- |")
     for share in SHARES:
-        bitmap = allowed(share)
+        rows = allowed(share)
         alone, scan, free = (
             milliseconds(index, queries, planned)
-            for planned in (Planned(bitmap, gather=True), Planned(bitmap), EVERYTHING)
+            for planned in (Planned(rows, gather=True), Planned(rows), EVERYTHING)
         )
         print(f"| {share:.1%} | {alone:.2f} ms | {scan:.2f} ms | {free:.2f} ms |")
     print(f"\n{options.items:,} x {options.dim}, {QUERIES} queries, seed {SEED}, on {describe()}.")

@@ -8,6 +8,8 @@ approximate index finds less the more it has to skip, so there a strict filter i
 
 from __future__ import annotations
 
+import numpy as np
+
 from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned
 from engine.types import Bitmap, Plan
 
@@ -20,10 +22,11 @@ def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
     held = len(index) if index is not None else 0
     if index is None or bitmap is None:
         return Plan("unfiltered", held, held), EVERYTHING
-    allowed = index.allowed(bitmap)
+    rows = index.rows(bitmap)
+    allowed = int(np.count_nonzero(rows))
     if not allowed:
-        return Plan("empty", 0, held), Planned(bitmap, gather=True)
+        return Plan("empty", 0, held), Planned(rows, gather=True)
     share = FLAT_GATHER_SHARE if index.kind in FLAT_KINDS else GATHER_SHARE
     if allowed <= share * held:
-        return Plan("pre-filter", allowed, held), Planned(bitmap, gather=True)
-    return Plan("bitmap", allowed, held), Planned(bitmap)
+        return Plan("pre-filter", allowed, held), Planned(rows, gather=True)
+    return Plan("bitmap", allowed, held), Planned(rows)

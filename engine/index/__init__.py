@@ -30,9 +30,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Which items a search may return, and whether to score just those or to scan past the others."""
+    """Which rows a search may return (see `Index.rows`), and whether to score just those."""
 
-    bitmap: Bitmap | None = None
+    rows: Bitmap | None = None
     gather: bool = False
 
 
@@ -66,8 +66,8 @@ class Index(Protocol):
         """
         ...
 
-    def allowed(self, bitmap: Bitmap) -> int:
-        """Count the items of the index that a bitmap names."""
+    def rows(self, bitmap: Bitmap) -> Bitmap:
+        """Tell for each row of the index whether it is there and a bitmap over ids names it."""
         ...
 
     def contents(self) -> tuple[Ids, Floats]:
@@ -99,18 +99,22 @@ def unit(vectors: Floats, dim: int) -> Floats:
 
 def named(ids: Ids, bitmap: Bitmap) -> Bitmap:
     """Tell for each id (n,) whether a bitmap names it; an id past its end is not named."""
-    inside = ids < len(bitmap)
-    return inside & bitmap[np.where(inside, ids, 0)] if len(bitmap) else inside
+    if not len(bitmap):
+        return np.zeros(len(ids), dtype=bool)
+    found: Bitmap = np.take(bitmap, ids, mode="clip")
+    return found & (ids < len(bitmap)) if bitmap[-1] else found
 
 
 def best(similarities: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
     """Order (q, n) similarities of n ids and return the first k, padded with -inf and -1."""
     found = min(k, len(ids))
-    order = np.argsort(-similarities, axis=1, kind="stable")[:, :found]
     scores = np.full((len(similarities), k), -np.inf, dtype=np.float32)
     best_ids = np.full((len(similarities), k), -1, dtype=np.int64)
-    scores[:, :found] = np.take_along_axis(similarities, order, axis=1)
-    best_ids[:, :found] = ids[order]
+    for place, row in enumerate(similarities if found else ()):
+        least = np.partition(row, len(row) - found)[len(row) - found]
+        rows = np.flatnonzero(row >= least)  # more than are wanted only where several score the least
+        rows = rows[np.argsort(-row[rows], kind="stable")][:found]
+        scores[place, :found], best_ids[place, :found] = row[rows], ids[rows]
     return scores, best_ids
 
 

@@ -104,7 +104,7 @@ class ApproximateIndex:
         self._live = np.ones(len(ids), dtype=bool)
 
     def __len__(self) -> int:
-        return int(self._live.sum()) + len(self._fresh)
+        return int(np.count_nonzero(self._live)) + len(self._fresh)
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         self._fresh.add(ids, vectors)
@@ -114,16 +114,18 @@ class ApproximateIndex:
         self._live &= ~np.isin(self._ids, ids)
         self._fresh.remove(ids)
 
-    def allowed(self, bitmap: Bitmap) -> int:
-        return int((self._live & named(self._ids, bitmap)).sum()) + self._fresh.allowed(bitmap)
+    def rows(self, bitmap: Bitmap) -> Bitmap:
+        return np.concatenate([self._live & named(self._ids, bitmap), self._fresh.rows(bitmap)])
 
     def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
         queries = unit(queries, self.dim)
-        wanted = self._live if plan.bitmap is None else self._live & named(self._ids, plan.bitmap)
+        built = len(self._ids)
+        wanted = self._live if plan.rows is None else plan.rows[:built]
+        fresh_plan = EVERYTHING if plan.rows is None else Planned(plan.rows[built:], plan.gather)
         proposed = (
             [np.flatnonzero(wanted)] * len(queries) if plan.gather else self._propose(queries, k, wanted)
         )
-        scores, ids = self._fresh.search(queries, k, plan)
+        scores, ids = self._fresh.search(queries, k, fresh_plan)
         for place, (query, rows) in enumerate(zip(queries, proposed, strict=True)):
             own = np.concatenate([self._vectors[rows] @ query, scores[place]])
             known = np.concatenate([self._ids[rows], ids[place]])
@@ -133,7 +135,7 @@ class ApproximateIndex:
 
     def _propose(self, queries: Floats, k: int, wanted: Bitmap) -> list[Ids]:
         """Ask FAISS for rows that are wanted, and for all of them where it finds too few."""
-        allowed = int(wanted.sum())
+        allowed = int(np.count_nonzero(wanted))
         count = min(k * self._recipe.refine, allowed)
         if not count:
             return [np.empty(0, dtype=np.int64)] * len(queries)

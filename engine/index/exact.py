@@ -35,13 +35,12 @@ class ExactIndex:
 
     def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
         ids, vectors = self._ids, self._vectors
-        if plan.bitmap is not None:
-            wanted = named(ids, plan.bitmap)
-            ids, vectors = ids[wanted], vectors[wanted]
+        if plan.rows is not None:
+            ids, vectors = ids[plan.rows], vectors[plan.rows]
         return best(unit(queries, self.dim) @ vectors.T, ids, k)
 
-    def allowed(self, bitmap: Bitmap) -> int:
-        return int(named(self._ids, bitmap).sum())
+    def rows(self, bitmap: Bitmap) -> Bitmap:
+        return named(self._ids, bitmap)
 
     def contents(self) -> tuple[Ids, Floats]:
         return self._ids, self._vectors

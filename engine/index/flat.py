@@ -34,7 +34,7 @@ class FlatIndex:
         self._index = self._placed(faiss.IndexFlatIP(dim))
 
     def __len__(self) -> int:
-        return int(self._live.sum())
+        return int(np.count_nonzero(self._live))
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         vectors = unit(vectors, self.dim)
@@ -51,15 +51,14 @@ class FlatIndex:
 
     def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
         queries = unit(queries, self.dim)
-        if plan.bitmap is None:
+        if plan.rows is None:
             return self._scan(queries, k)
-        rows = self._live & named(self._ids, plan.bitmap)
-        if plan.gather or self._on_gpu or not rows.any():
-            return self._gather(queries, k, np.flatnonzero(rows))
-        return self._select(queries, k, rows)
+        if plan.gather or self._on_gpu or not plan.rows.any():
+            return self._gather(queries, k, np.flatnonzero(plan.rows))
+        return self._select(queries, k, plan.rows)
 
-    def allowed(self, bitmap: Bitmap) -> int:
-        return int((self._live & named(self._ids, bitmap)).sum())
+    def rows(self, bitmap: Bitmap) -> Bitmap:
+        return self._live & named(self._ids, bitmap)
 
     def _scan(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
         """Search all rows, and so many more hits as there are tombstones to be passed over."""
