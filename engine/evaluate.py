@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import BadInput
-from engine.query import MAX_K
+from engine.options import MAX_K
 from engine.types import Item, Part, Query
 
 if TYPE_CHECKING:

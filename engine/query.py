@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from engine.encoders import Encoder
     from engine.store import Store
 
-MAX_K = 10_000
 MAX_PARTS = 16
 MAX_CHARACTERS = 10_000
 
@@ -40,10 +39,8 @@ def as_query(query: str | Query) -> Query:
     return Query((Part(text=query),)) if isinstance(query, str) else query
 
 
-def check(query: Query, k: int) -> None:
+def check(query: Query) -> None:
     """Raise `BadInput` for a query that cannot be answered, whatever the gallery holds."""
-    if not 1 <= k <= MAX_K:
-        raise BadInput(f"k is {k}; ask for 1 to {MAX_K:,} hits")
     if not 1 <= len(query.parts) <= MAX_PARTS:
         raise BadInput(f"a query has 1 to {MAX_PARTS} parts, this one has {len(query.parts)}")
     for part in query.parts:

@@ -22,6 +22,7 @@ class Recalled:
     """The first stage's answer, best first: ids (n,), their cosines (n,), and the tokens of the best."""
 
     kind: Kind
+    signal: Signal
     ids: Ids
     cosines: Floats
     candidates: Candidates | None  # the first RERANK_DEPTH of them, where they have tokens
@@ -68,16 +69,16 @@ def recall(view: View | None, signal: Signal, composed: Composed, planned: Plann
     """Ask one signal's index for its `depth` nearest, leaving out the items the query names."""
     kind: Kind = "image" if signal is Signal.VISUAL else "text"
     if view is None:
-        return Recalled(kind, np.empty(0, np.int64), np.empty(0, np.float32), None)
+        return Recalled(kind, signal, np.empty(0, np.int64), np.empty(0, np.float32), None)
     most = min(depth + len(composed.exclude), len(view.index))
     scores, ids = view.index.search(composed.vector, most, planned)
     keep = (ids[0] >= 0) & ~np.isin(ids[0], composed.exclude)
     ids, cosines = ids[0][keep][:depth], scores[0][keep][:depth]
     best = ids[:RERANK_DEPTH]
     if view.tokens is None or not len(best):
-        return Recalled(kind, ids, cosines, None)
+        return Recalled(kind, signal, ids, cosines, None)
     tokens, lengths = view.tokens.read(best)
-    return Recalled(kind, ids, cosines, Candidates(kind, best, cosines[: len(best)], tokens, lengths))
+    return Recalled(kind, signal, ids, cosines, Candidates(kind, best, cosines[: len(best)], tokens, lengths))
 
 
 def order(found: Recalled, composed: Composed, reranker: Reranker | None) -> Ranking:

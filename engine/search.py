@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from engine.clock import Clock
 from engine.encoders import Encoder
 from engine.errors import BadInput, GalleryBusy, GalleryMismatch, ItemNotFound
 from engine.gallery import Gallery, disk_errors
@@ -24,13 +23,13 @@ from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
 from engine.models import Model, check_key, load_model
 from engine.opening import bind
+from engine.options import Options
 from engine.pictures import load_picture
-from engine.plan import choose
-from engine.query import as_query, check, compose, wanted_signal
-from engine.ranking import RERANK_DEPTH, Ranking, explained, order, recall
+from engine.pipeline import Opened, answer
+from engine.query import as_query
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import Fingerprint, Hit, Item, Query, Report, Result, Signal
+from engine.types import Fingerprint, Item, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -229,41 +228,11 @@ class SearchEngine:
         query says which kind it wants; `filter` is in the language of `engine.filters`. Raises
         `BadInput` for a query or a filter that cannot be answered.
         """
-        query = as_query(query)
-        check(query, k)
-        model = self.load()
-        clock = Clock()
-        with self._model_lock:
-            composed = compose(query, model.encoder, self._store)
-        clock.lap("encode")
-        with self._view_lock:
-            self._refresh()
-            bitmap = None if filter is None else self._generation.bitmap(filter, self._store)
-            clock.lap("filter")
-            signal = wanted_signal(query, self._generation.held())
-            view = self._generation.views.get(signal)
-            plan, planned = choose(view.index if view else None, bitmap)
-            found = recall(view, signal, composed, planned, max(k, RERANK_DEPTH))
-        clock.lap("recall")
-        with self._model_lock:
-            ranked = order(found, composed, model.reranker if rerank else None)
-        clock.lap("rerank")
-        hits = self._hits(ranked.first(k), signal, explain)
-        clock.lap("fetch")
-        if explain:
-            with self._model_lock:
-                hits = explained(hits, found, composed, model.reranker)
-            clock.lap("explain")
-        return Result(tuple(hits), clock.milliseconds(), ranked.reranked, plan)
-
-    def _hits(self, ranked: Ranking, signal: Signal, explain: bool) -> list[Hit]:
-        items = self._items(ranked.ids.tolist())
-        hits: list[Hit] = []
-        for place, item_id in enumerate(ranked.ids.tolist()):
-            if item_id in items:  # another process may have removed it a moment ago
-                item, rank = items[item_id], len(hits) + 1
-                hits.append(ranked.hit(place, rank, item, signal=signal, explain=explain))
-        return hits
+        options = Options(k=k, filter=filter, rerank=rerank, explain=explain)
+        opened = Opened(
+            self._store, self.load(), self._model_lock, self._generation, self._view_lock, self._items
+        )
+        return answer(as_query(query), options, opened)
 
     def _items(self, ids: Sequence[int]) -> dict[int, Item]:
         found = self._store.items(ids)
@@ -285,8 +254,7 @@ class SearchEngine:
     def _refresh(self) -> None:
         """Take in what any process has committed since the last look."""
         with self._view_lock:
-            if self._store.revision() != self._generation.revision:
-                self._generation.catch_up(self._store)
+            self._generation.catch_up(self._store)
 
     def _save(self) -> None:
         with disk_errors(self.path), self._view_lock:
