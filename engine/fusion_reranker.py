@@ -72,7 +72,7 @@ class FusionReranker:
         """Tell where each word of the text looked, from the cross-attention; see `Reranker`."""
         words, real, cells = self._sides(query, "text", candidates)
         with torch.inference_mode():
-            attention, weights = self._model.cross.attention(words, real, cells)
+            attention, weights = self._model.attention(words, real, cells)
         # float64, so that the sums are 1 to the last digit a caller can see
         maps = (attention * weights[..., None]).cpu().numpy().astype(np.float64)  # (n, w, c)
         spans = [span for span in self._spans(text) if span[2] <= words.shape[1]]

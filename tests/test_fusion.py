@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.fusion import FusionModel, LateInteraction
+from engine.fusion import FAMILIES, FusionModel, LateInteraction, Shape
 
 WIDTH = 16
 
@@ -19,10 +19,11 @@ def tokens(*shape: int, seed: int) -> Tensor:
     return F.normalize(torch.randn(*shape, WIDTH, generator=generator), dim=-1)
 
 
-@pytest.fixture
-def model() -> FusionModel:
+@pytest.fixture(params=[*FAMILIES, "cross, 8 wide, aligned"])
+def model(request: pytest.FixtureRequest) -> FusionModel:
     torch.manual_seed(3)
-    fusion = FusionModel(WIDTH, depth=2)
+    family, wide, _ = request.param.partition(",")
+    fusion = FusionModel(Shape(WIDTH, 2, family, width=8 if wide else None, align=bool(wide)))
     # the verdict starts at nothing; give it something to say
     torch.nn.init.normal_(fusion.cross.verdict[-1].weight)  # type: ignore[arg-type]
     return fusion.eval()
@@ -77,9 +78,42 @@ def test_the_order_of_cells_does_not_matter_but_words_do(model: FusionModel) -> 
     assert not torch.allclose(model(words, real, cells)[1], other[1], atol=1e-3)
 
 
-def test_a_new_cross_attention_says_nothing_and_can_learn() -> None:
+def test_attention_is_where_each_word_looked(model: FusionModel) -> None:
+    words, cells = tokens(3, 5, seed=1), tokens(3, 9, seed=2)
+    real = torch.arange(5) < torch.tensor([5, 2, 1])[:, None]
+    maps, weights = model.attention(words, real, cells)
+    assert maps.shape == (3, 5, 9) and torch.allclose(maps.sum(-1), torch.ones(3, 5), atol=1e-5)
+    assert torch.allclose(weights.sum(-1), torch.ones(3), atol=1e-5) and weights[~real].abs().max() == 0
+    assert weights[2].tolist() == [1, 0, 0, 0, 0]
+    shared, _ = model.attention(words[:1], real[:1], cells)  # one text against three pictures
+    assert torch.allclose(shared[0], maps[0], atol=1e-5)
+    bright = cells.clone()
+    bright[:, 4] = words[:, 0]  # the fourth cell becomes what the first word means
+    looked, _ = model.attention(words, real, bright)
+    assert (looked[:, 0, 4] > maps[:, 0, 4] + 0.1).all()
+
+
+@pytest.mark.parametrize("family", ["two", "single"])
+def test_streams_let_cells_hear_the_words(family: str) -> None:
     torch.manual_seed(0)
-    fusion = FusionModel(WIDTH, depth=2)
+    judge = FusionModel(Shape(WIDTH, 1, family)).cross
+    words, cells = tokens(1, 4, seed=1), tokens(1, 9, seed=2)
+    real = torch.tensor([[True, True, True, False]])
+    seen = judge.cell(cells)  # type: ignore[misc]
+    fits = words @ cells.transpose(1, 2)
+    _, after, _ = judge.layers[0](words, real, seen, fits)
+    words = torch.cat([tokens(1, 3, seed=7), words[:, 3:]], 1)
+    _, other, _ = judge.layers[0](words, real, seen, fits)
+    assert not torch.allclose(after, other, atol=1e-4)
+    padding = torch.cat([words[:, :3], tokens(1, 1, seed=8)], 1)
+    _, same, _ = judge.layers[0](padding, real, seen, fits)
+    assert torch.allclose(other, same, atol=1e-6)  # but not what is no word
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_new_judge_says_nothing_and_can_learn(family: str) -> None:
+    torch.manual_seed(0)
+    fusion = FusionModel(Shape(WIDTH, 2, family))
     words, cells = tokens(8, 4, seed=1), tokens(8, 9, seed=2)
     real = torch.ones(8, 4, dtype=torch.bool)
     assert fusion.cross(words, real, cells).abs().max() == 0

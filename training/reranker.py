@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from engine.encoders.mini_heads import TOKEN_DIM
-from engine.fusion import FusionModel
+from engine.fusion import FusionModel, Shape
 from training.checkpoints import save_checkpoint
 from training.data import SEED
 from training.gallery import Gallery, Ints, unit
@@ -78,7 +78,7 @@ def step_loss(fusion: FusionModel, gallery: Gallery, recipe: Recipe, rng: np.ran
 def train(model: Model, gallery: Gallery, recipe: Recipe, checkpoint: Path) -> FusionModel:
     """Teach a new cross-attention beside the late interaction that `model` learned."""
     torch.manual_seed(SEED)
-    fusion = FusionModel(TOKEN_DIM, DEPTH)
+    fusion = FusionModel(Shape(TOKEN_DIM, DEPTH))
     fusion.late.load_state_dict(model.late.state_dict())
     fusion.late.requires_grad_(False)
     optimizer = torch.optim.AdamW(fusion.cross.parameters(), lr=recipe.rate, weight_decay=0.01)

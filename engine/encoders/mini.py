@@ -22,7 +22,7 @@ from engine.encoders import mini_heads, mini_towers
 from engine.encoders.mini_heads import Head
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
-from engine.fusion import FusionModel
+from engine.fusion import CROSS, FusionModel, Shape
 from engine.fusion_reranker import Blend, FusionReranker
 from engine.types import Encoded
 
@@ -39,7 +39,8 @@ def load_mini(device: str = "cpu", bundle: Path | None = None) -> tuple[MiniEnco
     trained = _read_bundle(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     encoder = MiniEncoder(trained, device)
-    fusion = FusionModel(mini_heads.TOKEN_DIM, config["depth"])
+    family = config.get("family", CROSS)
+    fusion = FusionModel(Shape(mini_heads.TOKEN_DIM, config["depth"], family))
     _load(fusion, trained, "fusion.")
     blends = {tuple(pair.split("-to-")): Blend(**values) for pair, values in config["blends"].items()}
     stamp = _digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])
