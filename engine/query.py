@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,27 @@ MAX_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A part of the query whose tokens the reranker reads, and its share of what it reads."""
+
+    kind: Kind
+    text: str
+    encoded: Encoded  # one row, with tokens where the model has them
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Composed:
     """A query ready for recall.
 
-    `vector` is (1, dim), unit length. `lead` is the part whose tokens the reranker reads: the first
-    text with a positive weight, else the first picture; `lead_kind` and `lead_text` describe it.
+    `vectors` has, for each signal with vectors, the (1, dim) unit vector to ask it with. `read` are the
+    parts whose tokens the reranker reads: the texts of positive weight, else the first picture of
+    positive weight; `words` are what the positive texts say, to be found as they are written.
     """
 
-    vector: Floats
-    lead: Encoded | None
-    lead_kind: Kind
-    lead_text: str
+    vectors: Mapping[Signal, Floats]
+    read: tuple[Read, ...]
+    words: tuple[str, ...]
     exclude: tuple[int, ...]  # items named in the query, which are no answer to it
 
 
@@ -55,46 +66,54 @@ def check(query: Query) -> None:
 
 
 def compose(query: Query, encoder: Encoder, store: Store) -> Composed:
-    """Encode each part and add them up by weight."""
+    """Encode each part, and add the parts up by weight for each signal."""
     encoded = [_encode(part, encoder, store) for part in query.parts]
-    weights = np.array([part.weight for part in query.parts], dtype=np.float32)
-    total = (weights[:, None] * np.concatenate([e.vectors for e in encoded])).sum(axis=0, keepdims=True)
-    length = float(np.linalg.norm(total))
-    if length < 1e-6:
-        raise BadInput("the parts of the query cancel out; change a weight")
-    lead = _lead(query)
     return Composed(
-        vector=total / length,
-        lead=None if lead is None else encoded[lead],
-        lead_kind="text" if lead is not None and query.parts[lead].text is not None else "image",
-        lead_text="" if lead is None else query.parts[lead].text or "",
+        vectors={signal: _sum(query.parts, encoded, signal) for signal in (Signal.VISUAL, Signal.CAPTION)},
+        read=_read(query.parts, encoded),
+        words=tuple(part.text for part in query.parts if part.text is not None and part.weight > 0),
         exclude=tuple(part.item for part in query.parts if part.item is not None),
     )
 
 
-def _lead(query: Query) -> int | None:
-    positive = [place for place, part in enumerate(query.parts) if part.weight > 0]
-    texts = [place for place in positive if query.parts[place].text is not None]
-    pictures = [place for place in positive if query.parts[place].picture is not None]
-    return next(iter(texts + pictures), None)
+def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], signal: Signal) -> Floats:
+    """Add the parts up; an item that has both speaks by its picture to pictures, by its words to words."""
+    weights = np.array([part.weight for part in parts], dtype=np.float32)
+    vectors = [own.get(signal, next(iter(own.values()))).vectors for own in encoded]
+    total: Floats = (weights[:, None] * np.concatenate(vectors)).sum(axis=0, keepdims=True)
+    length = float(np.linalg.norm(total))
+    if length < 1e-6:
+        raise BadInput("the parts of the query cancel out; change a weight")
+    return total / length
 
 
-def _encode(part: Part, encoder: Encoder, store: Store) -> Encoded:
+def _read(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]]) -> tuple[Read, ...]:
+    positive = [(part, own) for part, own in zip(parts, encoded, strict=True) if part.weight > 0]
+    texts = [(part, own[Signal.CAPTION]) for part, own in positive if part.text is not None]
+    whole = sum(part.weight for part, _ in texts)
+    if texts:
+        return tuple(Read("text", part.text or "", one, part.weight / whole) for part, one in texts)
+    pictures = [own[Signal.VISUAL] for part, own in positive if part.picture is not None]
+    return tuple(Read("image", "", one, 1.0) for one in pictures[:1])
+
+
+def _encode(part: Part, encoder: Encoder, store: Store) -> Mapping[Signal, Encoded]:
+    """Return what a part says to each signal."""
     if part.text is not None:
         tokens = encoder.count_tokens(part.text)
         if tokens > encoder.text_limit:
             raise BadInput(
                 f"the query has {tokens} tokens, {encoder.name} reads {encoder.text_limit}; make it shorter"
             )
-        return encoder.encode_text([part.text])
+        return {Signal.CAPTION: encoder.encode_text([part.text])}
     if part.picture is not None:
         picture = part.picture if isinstance(part.picture, Picture) else load_picture(part.picture)
-        return encoder.encode_image([picture.image])
+        return {Signal.VISUAL: encoder.encode_image([picture.image])}
     assert part.item is not None
-    found = store.embedding(part.item)
-    if found is None:
+    found = store.embeddings(part.item)
+    if not found:
         raise ItemNotFound(f"no item has the id {part.item}")
-    return found[1]
+    return found
 
 
 def wanted_signal(query: Query, held: dict[Signal, int]) -> Signal:

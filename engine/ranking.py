@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.generation import View
 from engine.index import Planned
-from engine.query import Composed
+from engine.query import Composed, Read
 from engine.rerank import Reranker
-from engine.types import Candidates, Explanation, Floats, Hit, Ids, Item, Kind, Signal
+from engine.types import Candidates, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
 
 RERANK_DEPTH = 100  # how many of the best from recall the reranker reads
 BELOW = "below rerank depth"
@@ -71,7 +71,7 @@ def recall(view: View | None, signal: Signal, composed: Composed, planned: Plann
     if view is None:
         return Recalled(kind, signal, np.empty(0, np.int64), np.empty(0, np.float32), None)
     most = min(depth + len(composed.exclude), len(view.index))
-    scores, ids = view.index.search(composed.vector, most, planned)
+    scores, ids = view.index.search(composed.vectors[signal], most, planned)
     keep = (ids[0] >= 0) & ~np.isin(ids[0], composed.exclude)
     ids, cosines = ids[0][keep][:depth], scores[0][keep][:depth]
     best = ids[:RERANK_DEPTH]
@@ -85,12 +85,10 @@ def order(found: Recalled, composed: Composed, reranker: Reranker | None) -> Ran
     """Order what recall found: by the reranker where it can read it, else by cosine."""
     recall_only = {"recall": found.cosines}
     positions = np.arange(len(found.ids))
-    candidates, lead = found.candidates, composed.lead
-    if reranker is None or candidates is None or lead is None or lead.tokens is None:
+    candidates = found.candidates
+    if reranker is None or candidates is None or not _can_read(reranker, composed, found.kind):
         return Ranking(found.ids, positions, found.cosines, recall_only, None, False)
-    if not reranker.supports(composed.lead_kind, found.kind):
-        return Ranking(found.ids, positions, found.cosines, recall_only, None, False)
-    parts = reranker.score(lead, composed.lead_kind, candidates)
+    parts = _scored(reranker, composed.read, candidates)
     scores = np.sum(list(parts.values()), axis=0)
     best = np.argsort(-scores, kind="stable")
     new = np.concatenate([best, positions[len(candidates) :]])
@@ -99,9 +97,24 @@ def order(found: Recalled, composed: Composed, reranker: Reranker | None) -> Ran
         positions=new,
         cosines=found.cosines[new],
         contributions=_with_tail({name: part[best] for name, part in parts.items()}, scores, found),
-        probabilities=reranker.probability(scores[best], composed.lead_kind, found.kind),
+        probabilities=reranker.probability(scores[best], composed.read[0].kind, found.kind),
         reranked=True,
     )
+
+
+def _can_read(reranker: Reranker, composed: Composed, kind: Kind) -> bool:
+    """Say whether the reranker can match what the query gives it to read against items of a kind."""
+    read = composed.read
+    return bool(read) and read[0].encoded.tokens is not None and reranker.supports(read[0].kind, kind)
+
+
+def _scored(reranker: Reranker, read: Sequence[Read], candidates: Candidates) -> Mapping[str, Floats]:
+    """Let the reranker judge each part it reads, and take the mean by the parts' shares."""
+    judged = [(one.share, reranker.score(one.encoded, one.kind, candidates)) for one in read]
+    return {
+        name: np.sum([np.float32(share) * parts[name] for share, parts in judged], axis=0)
+        for name in judged[0][1]
+    }
 
 
 def _with_tail(parts: Mapping[str, Floats], scores: Floats, found: Recalled) -> dict[str, Floats]:
@@ -119,16 +132,19 @@ def _with_tail(parts: Mapping[str, Floats], scores: Floats, found: Recalled) -> 
 
 def explained(hits: list[Hit], found: Recalled, composed: Composed, reranker: Reranker | None) -> list[Hit]:
     """Add to each picture among the hits where each word of the query looked."""
-    candidates, lead = found.candidates, composed.lead
-    if reranker is None or candidates is None or lead is None or lead.tokens is None:
+    candidates = found.candidates
+    if reranker is None or candidates is None or not _can_read(reranker, composed, found.kind):
         return hits
-    if found.kind != "image" or composed.lead_kind != "text":
+    if found.kind != "image" or composed.read[0].kind != "text":
         return hits
     rows = {item_id: row for row, item_id in enumerate(candidates.ids.tolist())}
     shown = [hit for hit in hits if hit.item.id in rows]
-    picked = np.array([rows[hit.item.id or 0] for hit in shown], dtype=np.int64)
-    maps = reranker.explain(composed.lead_text, lead, _take(candidates, picked)) if len(picked) else []
-    words = {hit.rank: word_maps for hit, word_maps in zip(shown, maps, strict=True)}
+    picked = _take(candidates, np.array([rows[hit.item.id or 0] for hit in shown], dtype=np.int64))
+    words: dict[int, tuple[WordMap, ...]] = {}
+    for one in composed.read if shown else ():
+        for hit, maps in zip(shown, reranker.explain(one.text, one.encoded, picked), strict=True):
+            shares = tuple(replace(word, weight=word.weight * one.share) for word in maps)
+            words[hit.rank] = words.get(hit.rank, ()) + shares
     return [
         replace(hit, explanation=replace(hit.explanation, words=words.get(hit.rank, ())))
         for hit in hits

@@ -183,11 +183,11 @@ class Store:
             found = [i for some in slices(among) for i in session.scalars(wanted.where(ItemRow.id.in_(some)))]
             return np.array(sorted(found), dtype=np.int64)
 
-    def embedding(self, item_id: int) -> tuple[Signal, Encoded] | None:
-        """Return an item's embedding (one row), or `None` when the item is not there."""
+    def embeddings(self, item_id: int) -> dict[Signal, Encoded]:
+        """Return an item's embeddings (one row each), none when the item is not there."""
         with self._session() as session:
-            row = session.scalar(select(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
-            return (Signal(row.signal), encoded_rows([row])) if row else None
+            rows = session.scalars(select(EmbeddingRow).where(EmbeddingRow.item_id == item_id))
+            return {Signal(row.signal): encoded_rows([row]) for row in rows}
 
     def integrity(self) -> list[str]:
         """Return what the database says is wrong with its file."""

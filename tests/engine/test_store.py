@@ -60,7 +60,7 @@ def test_an_embedding_comes_back_bit_for_bit(store: Store) -> None:
     store.put([record("a", 1), record("b", 2)])
     item_id = store.find("b")
     assert item_id is not None
-    for found in (vectors_after(store, 0)[item_id], (store.embedding(item_id) or (None, encoded(0)))[1]):
+    for found in (vectors_after(store, 0)[item_id], store.embeddings(item_id)[Signal.VISUAL]):
         expected = encoded(2)
         np.testing.assert_array_equal(found.vectors, expected.vectors)
         assert found.tokens is not None and expected.tokens is not None
