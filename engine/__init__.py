@@ -18,15 +18,17 @@ from engine.errors import (
     ModelUnavailable,
     StorageFailed,
 )
-from engine.types import Explanation, Hit, Item, Part, Query, Report, Result, WordMap
+from engine.types import Alike, Budget, Explanation, Hit, Item, Part, Query, Region, Report, Result, WordMap
 
 if TYPE_CHECKING:
     from engine.search import SearchEngine
 
 __version__ = "0.1.0"
 __all__ = [
+    "Alike",
     "BadInput",
     "BadPicture",
+    "Budget",
     "EngineError",
     "Explanation",
     "GalleryBusy",
@@ -37,6 +39,7 @@ __all__ = [
     "ModelUnavailable",
     "Part",
     "Query",
+    "Region",
     "Report",
     "Result",
     "SearchEngine",

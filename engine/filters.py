@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, cast
 from lark import Lark, Transformer, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
+from engine.caret import pointed
 from engine.errors import BadInput
 
 MAX_LENGTH = 10_000
@@ -139,8 +140,7 @@ def _size(tree: Filter) -> int:
 def _pointed(text: str, error: UnexpectedInput) -> str:
     ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     at = len(text) if ended or error.pos_in_stream is None else error.pos_in_stream
-    before, after = text[:at].rpartition("\n")[2], text[at:].partition("\n")[0]
-    return f"the filter is not understood here:\n  {before}{after}\n  {' ' * len(before)}^"
+    return pointed("the filter is not understood here", text, at)
 
 
 @v_args(inline=True)

@@ -30,6 +30,7 @@ class Opened:
     generation: Generation
     view_lock: RLock
     fetch: Fetch  # items by id; those that are gone are left out
+    open_picture: Callable[[int], bytes]
 
 
 def answer(query: Query, options: Options, opened: Opened) -> Result:
@@ -37,7 +38,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     check(query)
     clock = Clock()
     with opened.model_lock:
-        composed = compose(query, opened.model.encoder, opened.store)
+        composed = compose(query, opened.model.encoder, opened.store, opened.open_picture)
     clock.lap("encode")
     found, plan = _recalled(query, composed, options, opened, clock)
     with opened.model_lock:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 import numpy as np
 
-from engine.errors import BadInput, ItemNotFound
+from engine.errors import BadInput, BadPicture, ItemNotFound
 from engine.pictures import Picture, load_picture
+from engine.regions import crop
 from engine.types import Encoded, Floats, Kind, Part, Query, Signal
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 16
 MAX_CHARACTERS = 10_000
+SYMBOLS = ("So", "Mn")  # pictographs say something too
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +49,76 @@ class Composed:
     exclude: tuple[int, ...]  # items named in the query, which are no answer to it
 
 
-def as_query(query: str | Query) -> Query:
-    """Take a plain string as a query of one text."""
-    return Query((Part(text=query),)) if isinstance(query, str) else query
-
-
 def check(query: Query) -> None:
     """Raise `BadInput` for a query that cannot be answered, whatever the gallery holds."""
     if not 1 <= len(query.parts) <= MAX_PARTS:
         raise BadInput(f"a query has 1 to {MAX_PARTS} parts, this one has {len(query.parts)}")
     for part in query.parts:
-        if sum(value is not None for value in (part.text, part.picture, part.item)) != 1:
-            raise BadInput("each part of a query is one of: text, picture, item")
-        if part.text is not None and not part.text.strip():
-            raise BadInput("the query is empty; type a few words, or give a picture")
-        if part.text is not None and len(part.text) > MAX_CHARACTERS:
-            raise BadInput(f"the query has {len(part.text):,} characters, the limit is {MAX_CHARACTERS:,}")
-        if part.weight == 0 or not np.isfinite(part.weight):
-            raise BadInput(f"a part has the weight {part.weight}; give it one that is not zero")
+        _check_part(part)
+    _check_sides(query.parts)
+    if len(query.phrases) > MAX_PARTS or not all(phrase.strip() for phrase in query.phrases):
+        raise BadInput(f"a query has up to {MAX_PARTS} phrases, and each has a word")
 
 
-def compose(query: Query, encoder: Encoder, store: Store) -> Composed:
-    """Encode each part, and add the parts up by weight for each signal."""
-    encoded = [_encode(part, encoder, store) for part in query.parts]
+def _check_part(part: Part) -> None:
+    if sum(value is not None for value in (part.text, part.picture, part.item)) != 1:
+        raise BadInput("each part of a query is one of: text, picture, item")
+    if part.weight == 0 or not np.isfinite(part.weight):
+        raise BadInput(f"a part has the weight {part.weight}; give it one that is not zero")
+    if part.text is None:
+        return
+    if part.region is not None:
+        raise BadInput("a text has no box; give the box to a picture or an item")
+    if not part.text.strip():
+        raise BadInput("the query is empty; type a few words, or give a picture")
+    if len(part.text) > MAX_CHARACTERS:
+        raise BadInput(f"the query has {len(part.text):,} characters, the limit is {MAX_CHARACTERS:,}")
+    if not any(character.isalnum() or category(character) in SYMBOLS for character in part.text):
+        raise BadInput(f"the query {part.text.strip()[:40]!r} has no letter and no digit; type a few words")
+
+
+def _check_sides(parts: Sequence[Part]) -> None:
+    """Refuse what is asked for and taken away at once."""
+    sides: dict[object, bool] = {}
+    for part in parts:
+        text = None if part.text is None else " ".join(part.text.casefold().split())
+        if isinstance(part.picture, Picture):
+            continue
+        thing = (text, part.picture, part.item, part.region)
+        if sides.setdefault(thing, part.weight > 0) != (part.weight > 0):
+            name = repr(text) if text is not None else "one item" if part.picture is None else "one picture"
+            raise BadInput(f"the query asks for {name} and takes it away too; remove one of the two")
+
+
+def compose(query: Query, encoder: Encoder, store: Store, open_picture: Callable[[int], bytes]) -> Composed:
+    """Encode each part, and add the parts up by weight for each signal.
+
+    `open_picture` reads the picture of an item, of which a box is wanted.
+    """
+    parts = _scaled([_located(part, store) for part in query.parts])
+    encoded = [_encode(part, encoder, store, open_picture) for part in parts]
     return Composed(
-        vectors={signal: _sum(query.parts, encoded, signal) for signal in (Signal.VISUAL, Signal.CAPTION)},
-        read=_read(query.parts, encoded),
-        words=tuple(part.text for part in query.parts if part.text is not None and part.weight > 0),
-        exclude=tuple(part.item for part in query.parts if part.item is not None),
+        vectors={signal: _sum(parts, encoded, signal) for signal in (Signal.VISUAL, Signal.CAPTION)},
+        read=_read(parts, encoded),
+        words=tuple(part.text for part in parts if part.text is not None and part.weight > 0),
+        exclude=tuple(part.item for part in parts if isinstance(part.item, int)),
     )
+
+
+def _located(part: Part, store: Store) -> Part:
+    """Return the part with its item by id; `ItemNotFound` names one that is not in the gallery."""
+    if not isinstance(part.item, str):
+        return part
+    found = store.find(part.item)
+    if found is None:
+        raise ItemNotFound(f"no item has the uri {part.item}; it may have been removed")
+    return replace(part, item=found)
+
+
+def _scaled(parts: Sequence[Part]) -> list[Part]:
+    """Make the largest weight 1: only the shares matter, and sums of huge weights would overflow."""
+    largest = max(abs(part.weight) for part in parts)
+    return [replace(part, weight=part.weight / largest) for part in parts]
 
 
 def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], signal: Signal) -> Floats:
@@ -82,7 +127,7 @@ def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], sig
     vectors = [own.get(signal, next(iter(own.values()))).vectors for own in encoded]
     total: Floats = (weights[:, None] * np.concatenate(vectors)).sum(axis=0, keepdims=True)
     length = float(np.linalg.norm(total))
-    if length < 1e-6:
+    if length < 1e-4:
         raise BadInput("the parts of the query cancel out; change a weight")
     return total / length
 
@@ -93,11 +138,15 @@ def _read(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]]) ->
     whole = sum(part.weight for part, _ in texts)
     if texts:
         return tuple(Read("text", part.text or "", one, part.weight / whole) for part, one in texts)
-    pictures = [own[Signal.VISUAL] for part, own in positive if part.picture is not None]
+    pictures = [
+        own[Signal.VISUAL] for part, own in positive if part.picture is not None or part.region is not None
+    ]
     return tuple(Read("image", "", one, 1.0) for one in pictures[:1])
 
 
-def _encode(part: Part, encoder: Encoder, store: Store) -> Mapping[Signal, Encoded]:
+def _encode(
+    part: Part, encoder: Encoder, store: Store, open_picture: Callable[[int], bytes]
+) -> Mapping[Signal, Encoded]:
     """Return what a part says to each signal."""
     if part.text is not None:
         tokens = encoder.count_tokens(part.text)
@@ -106,13 +155,29 @@ def _encode(part: Part, encoder: Encoder, store: Store) -> Mapping[Signal, Encod
                 f"the query has {tokens} tokens, {encoder.name} reads {encoder.text_limit}; make it shorter"
             )
         return {Signal.CAPTION: encoder.encode_text([part.text])}
-    if part.picture is not None:
-        picture = part.picture if isinstance(part.picture, Picture) else load_picture(part.picture)
-        return {Signal.VISUAL: encoder.encode_image([picture.image])}
-    assert part.item is not None
-    found = store.embeddings(part.item)
+    source = part.picture
+    if isinstance(part.item, int):
+        if part.region is None:
+            return _stored(part.item, store)
+        source = open_picture(part.item)
+    assert source is not None
+    image = (source if isinstance(source, Picture) else _loaded(source)).image
+    return {Signal.VISUAL: encoder.encode_image([image if part.region is None else crop(image, part.region)])}
+
+
+def _loaded(source: Path | bytes) -> Picture:
+    try:
+        return load_picture(source)
+    except BadPicture as error:
+        if not isinstance(source, Path):
+            raise
+        raise BadPicture(f"{source}: {error}; if these are words, put them in quotes") from error
+
+
+def _stored(item: int, store: Store) -> Mapping[Signal, Encoded]:
+    found = store.embeddings(item)
     if not found:
-        raise ItemNotFound(f"no item has the id {part.item}")
+        raise ItemNotFound(f"no item has the id {item}; it may have been removed")
     return found
 
 

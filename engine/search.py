@@ -19,6 +19,7 @@ from engine.encoders import Encoder
 from engine.errors import BadInput, GalleryBusy, GalleryMismatch, ItemNotFound
 from engine.gallery import Gallery, disk_errors
 from engine.generation import latest
+from engine.grammar import parse
 from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
 from engine.models import Model, check_key, load_model
@@ -26,7 +27,6 @@ from engine.opening import bind
 from engine.options import Options
 from engine.pictures import load_picture
 from engine.pipeline import Opened, answer
-from engine.query import as_query
 from engine.store import Store
 from engine.store.rows import State
 from engine.types import Fingerprint, Item, Query, Report, Result
@@ -224,15 +224,21 @@ class SearchEngine:
     ) -> Result:
         """Find the `k` items nearest to a query: dense recall, then cross-attention reranking.
 
-        A string is a query of one text. Pictures are searched where the gallery has any, unless the
+        A string is read by `engine.grammar`. Pictures are searched where the gallery has any, unless the
         query says which kind it wants; `filter` is in the language of `engine.filters`. Raises
         `BadInput` for a query or a filter that cannot be answered.
         """
         options = Options(k=k, filter=filter, rerank=rerank, explain=explain)
         opened = Opened(
-            self._store, self.load(), self._model_lock, self._generation, self._view_lock, self._items
+            self._store,
+            self.load(),
+            self._model_lock,
+            self._generation,
+            self._view_lock,
+            self._items,
+            self.open_picture,
         )
-        return answer(as_query(query), options, opened)
+        return answer(parse(query) if isinstance(query, str) else query, options, opened)
 
     def _items(self, ids: Sequence[int]) -> dict[int, Item]:
         found = self._store.items(ids)

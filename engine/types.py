@@ -89,14 +89,14 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One weighted part of a query: exactly one of `text`, `picture`, `item` (an id) is set.
+    """One weighted part of a query: exactly one of `text`, `picture`, `item` (an id or a uri) is set.
 
     `region` narrows a picture, or an item's picture, to a box of it.
     """
 
     text: str | None = None
     picture: PictureSource | None = None
-    item: int | None = None
+    item: int | str | None = None
     weight: float = 1.0
     region: Region | None = None
 
