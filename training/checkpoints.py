@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,3 +16,30 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     aside = path.with_suffix(".part")
     torch.save(state, aside)
     os.replace(aside, path)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a stage goes on after a kill: its checkpoint, if that was of the same work.
+
+    `key` names data, recipe and seed; the checkpoint of other work is not gone on with.
+    """
+
+    path: Path
+    key: str = ""
+
+    def load(self, parts: Mapping[str, Any]) -> int:
+        """Bring modules and optimizers to where they were, and tell the steps that are done."""
+        if not self.path.exists():
+            return 0
+        kept = torch.load(self.path, weights_only=True)
+        if kept.get("key", "") != self.key:
+            return 0
+        for name, part in parts.items():
+            part.load_state_dict(kept[name])
+        return int(kept["step"])
+
+    def save(self, parts: Mapping[str, Any], step: int) -> None:
+        """Keep the state of modules and optimizers after `step` steps."""
+        states = {name: part.state_dict() for name, part in parts.items()}
+        save_checkpoint(self.path, {**states, "step": step, "key": self.key})

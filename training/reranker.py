@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from engine.encoders.mini_heads import TOKEN_DIM
 from engine.fusion import FusionModel, Shape
-from training.checkpoints import save_checkpoint
+from training.checkpoints import Resume
 from training.data import SEED
 from training.gallery import Gallery, Ints, unit
 from training.heads import contrast, rate_at
@@ -29,6 +30,7 @@ from training.model import Model
 
 log = logging.getLogger("training")
 DEPTH = 1  # layers of the cross-attention
+SAVED_EVERY = 50  # steps
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Recipe:
     known: float = 0.25  # share of batches that the other parts take part in
     recall_weight: float = 15.0
     late_weight: float = 10.0
+    seed: int = SEED
 
 
 def draw(gallery: Gallery, recipe: Recipe, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -57,22 +60,27 @@ def draw(gallery: Gallery, recipe: Recipe, rng: np.random.Generator) -> tuple[In
 
 
 def step_loss(fusion: FusionModel, gallery: Gallery, recipe: Recipe, rng: np.random.Generator) -> Tensor:
-    """Make one step's loss: cross-entropy of the right picture of a caption, and the other way."""
+    """Make one step's loss: cross-entropy of the right picture of a caption, and the other way.
+
+    A late interaction that is still to be learned has a loss of its own.
+    """
     pictures, texts = draw(gallery, recipe, rng)
     lengths = gallery.lengths[texts]
-    longest = int(lengths.max())
+    longest = max(1, int(lengths.max()))
     real = torch.arange(longest) < lengths[:, None]
     words, cells = unit(gallery.words[texts, :longest]), unit(gallery.cells[pictures])
     with torch.autocast("cpu", dtype=torch.bfloat16):
+        words = fusion.aligned(words)
         # one picture against all texts at a time: its keys and values are made once
         judged = torch.stack([fusion.cross(words, real, cells[i : i + 1]) for i in range(len(cells))], 1)
     logits = judged.float()  # (texts, pictures)
+    late = recipe.late_weight * fusion.late.all_pairs(words.float(), real, cells)
+    own = torch.eye(len(pictures))
+    learned = contrast(2 * late, own) if late.requires_grad else torch.zeros(())
     if rng.random() < recipe.known:
-        with torch.no_grad():
-            recall = gallery.texts[texts] @ gallery.pictures[pictures].T
-            late = fusion.late.all_pairs(words, real, cells)
-        logits = logits + recipe.recall_weight * recall + recipe.late_weight * late
-    return contrast(logits, torch.eye(len(pictures)))
+        recall = gallery.texts[texts] @ gallery.pictures[pictures].T
+        logits = logits + recipe.recall_weight * recall + late.detach()
+    return contrast(logits, own) + learned
 
 
 def train(model: Model, gallery: Gallery, recipe: Recipe, checkpoint: Path) -> FusionModel:
@@ -81,26 +89,35 @@ def train(model: Model, gallery: Gallery, recipe: Recipe, checkpoint: Path) -> F
     fusion = FusionModel(Shape(TOKEN_DIM, DEPTH))
     fusion.late.load_state_dict(model.late.state_dict())
     fusion.late.requires_grad_(False)
-    optimizer = torch.optim.AdamW(fusion.cross.parameters(), lr=recipe.rate, weight_decay=0.01)
-    first = 0
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        fusion.load_state_dict(kept["fusion"])
-        optimizer.load_state_dict(kept["optimizer"])
-        first = kept["step"]
+    return teach(fusion, gallery, recipe, Resume(checkpoint))
+
+
+def teach(
+    fusion: FusionModel,
+    gallery: Gallery,
+    recipe: Recipe,
+    resume: Resume,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FusionModel:
+    """Train what of `fusion` takes gradients, going on from a checkpoint; `progress` is told each step."""
+    optimizer = torch.optim.AdamW(
+        [p for p in fusion.parameters() if p.requires_grad], lr=recipe.rate, weight_decay=0.01
+    )
+    first = resume.load({"fusion": fusion, "optimizer": optimizer})
     began, total = time.perf_counter(), 0.0
     for step in range(first, recipe.steps):
-        rng = np.random.default_rng((SEED, step))
+        rng = np.random.default_rng((recipe.seed, step))
         optimizer.param_groups[0]["lr"] = recipe.rate * rate_at(step + 1, recipe.steps)
         loss = step_loss(fusion, gallery, recipe, rng)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(fusion.cross.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(fusion.parameters(), 1.0)
         optimizer.step()
         total += loss.item()
-        if (step + 1) % 50 == 0:
-            log.info("step %d: %.3f, %.0f s", step + 1, total / 50, time.perf_counter() - began)
+        progress(step + 1, recipe.steps)
+        if (step + 1) % SAVED_EVERY == 0:
+            mean, spent = total / SAVED_EVERY, time.perf_counter() - began
+            log.info("step %d: %.3f, %.0f s", step + 1, mean, spent)
             total = 0.0
-            state = {"fusion": fusion.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            save_checkpoint(checkpoint, state)
+            resume.save({"fusion": fusion, "optimizer": optimizer}, step + 1)
     return fusion.eval()

@@ -33,3 +33,7 @@ class Encoder(Protocol):
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text, uncut."""
         ...
+
+    def word_spans(self, text: str) -> list[tuple[str, int, int]]:
+        """List the words of a text with the tokens each covers (word, start, stop), where it has tokens."""
+        ...

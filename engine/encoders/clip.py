@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import open_clip
 import torch
 from PIL.Image import Image
 
+from engine.encoders.clip_tokens import RECIPE, ClipTokens, has_tokens
 from engine.errors import ModelUnavailable
 from engine.types import Encoded
 
 BATCH = 32
+T = TypeVar("T")
 
 
 class ClipEncoder:
@@ -34,32 +36,54 @@ class ClipEncoder:
         self.text_limit = int(self._model.context_length)
         with torch.inference_mode():
             self.dim = int(self._model.encode_text(self._tokenize(["a"])).shape[1])
-        self.stamp = _stamp(self._model, repr(self._preprocess))
+        self._tokens: ClipTokens | None = None
+        if has_tokens(self._model, self._tokenizer):
+            self._tokens = ClipTokens(self._model, self._tokenizer)
+        self.stamp = _stamp(self._model, repr(self._preprocess), RECIPE if self._tokens else "")
 
     def encode_text(self, texts: Sequence[str]) -> Encoded:
-        return self._encode(texts, self._tokenize, self._model.encode_text)
+        """Encode texts; a token is one of the tokenizer's, without those that mark the ends."""
+        return self._encode(texts, self._encode_texts)
 
     def encode_image(self, images: Sequence[Image]) -> Encoded:
-        return self._encode(images, self._pixels, self._model.encode_image)
+        """Encode pictures; the grid of tokens covers what the preprocessing shows the model, row by row."""
+        return self._encode(images, self._encode_images)
 
     def count_tokens(self, text: str) -> int:
         if hasattr(self._tokenizer, "encode"):
             return len(self._tokenizer.encode(text)) + 2  # open_clip adds a start and an end token
         return len(self._tokenizer.tokenizer(text)["input_ids"])
 
+    def word_spans(self, text: str) -> list[tuple[str, int, int]]:
+        """List the words of a text, each with the tokens it covers: (word, start, stop)."""
+        return self._tokens.word_spans(text) if self._tokens else []
+
+    def _encode_texts(self, texts: Sequence[str]) -> tuple[torch.Tensor, ...]:
+        ids = self._tokenize(texts)
+        vectors = self._model.encode_text(ids, normalize=True)
+        return (vectors, *self._tokens.texts(ids)) if self._tokens else (vectors,)
+
+    def _encode_images(self, images: Sequence[Image]) -> tuple[torch.Tensor, ...]:
+        pixels = torch.stack([self._preprocess(image) for image in images]).to(self._device)
+        vectors = self._model.encode_image(pixels, normalize=True)
+        return (vectors, *self._tokens.pictures()) if self._tokens else (vectors,)
+
     def _tokenize(self, texts: Sequence[str]) -> torch.Tensor:
         return self._tokenizer(list(texts)).to(self._device)  # type: ignore[no-any-return]
 
-    def _pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        return torch.stack([self._preprocess(image) for image in images]).to(self._device)
-
-    def _encode(self, inputs: Sequence[Any], prepare: Any, forward: Any) -> Encoded:
-        outputs = []
+    def _encode(
+        self, inputs: Sequence[T], encode: Callable[[Sequence[T]], tuple[torch.Tensor, ...]]
+    ) -> Encoded:
+        if not inputs:
+            return Encoded(np.empty((0, self.dim), np.float32))
         with torch.inference_mode():
-            for start in range(0, len(inputs), BATCH):
-                features = forward(prepare(inputs[start : start + BATCH]), normalize=True)
-                outputs.append(features.float().cpu().numpy())
-        return Encoded(np.concatenate(outputs) if outputs else np.empty((0, self.dim), np.float32))
+            batches = [encode(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
+        vectors, *rest = (torch.cat(part).cpu() for part in zip(*batches, strict=True))
+        if not rest:
+            return Encoded(vectors.float().numpy())
+        tokens, lengths = rest
+        quantized = (tokens * 127).round().to(torch.int8).numpy()
+        return Encoded(vectors.float().numpy(), quantized, lengths.to(torch.int16).numpy())
 
 
 def fetch(reference: str, progress: Callable[[str], None]) -> Path:
@@ -113,8 +137,8 @@ def _unavailable(architecture: str, weights: str, error: Exception) -> ModelUnav
     )
 
 
-def _stamp(model: torch.nn.Module, preprocessing: str) -> str:
-    digest = hashlib.blake2b(preprocessing.encode(), digest_size=16)
+def _stamp(model: torch.nn.Module, *recipe: str) -> str:
+    digest = hashlib.blake2b("".join(recipe).encode(), digest_size=16)
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

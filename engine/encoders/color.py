@@ -38,6 +38,9 @@ class ColorEncoder:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def word_spans(self, text: str) -> list[tuple[str, int, int]]:
+        return []
+
 
 def _text_vector(words: Sequence[str]) -> Floats:
     vector = np.zeros((1, ColorEncoder.dim), dtype=np.float32)
