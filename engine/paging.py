@@ -1,0 +1,89 @@
+"""Pages that hold still while items come and go: what a cursor says, and how it is written.
+
+A cursor names the items shown so far and the newest one there was when the first page was made. Ids
+only grow and none is used twice, so whatever arrives later is known by its id and left out, and what
+was not shown yet is still to come, however the scores of the others have moved.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import BadInput
+from engine.types import Bitmap
+
+VERSION = 1
+MAX_SHOWN = 10_000  # hits that pages may lead to
+DIGEST = 8  # bytes of each checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next page begins: after `shown`, among the items whose id is at most `newest`."""
+
+    newest: int
+    shown: frozenset[int]
+
+    def allowed(self, bitmap: Bitmap | None) -> Bitmap:
+        """Narrow a bitmap (`None`: everything) to the items that were there when the first page was made."""
+        if bitmap is None:
+            return np.ones(self.newest + 1, dtype=bool)
+        return bitmap[: self.newest + 1]
+
+
+def write_cursor(cursor: Cursor, *, gallery: str, asked: str) -> str:
+    """Write a cursor for one gallery and one query, url-safe."""
+    ids = sorted(cursor.shown)
+    steps = [cursor.newest, *(after - before for before, after in zip([0, *ids], ids, strict=False))]
+    body = bytes([VERSION]) + _digest(asked.encode(), gallery) + b"".join(map(_varint, steps))
+    return base64.urlsafe_b64encode(body + _digest(body, gallery)).decode().rstrip("=")
+
+
+def read_cursor(text: str, *, gallery: str, asked: str) -> Cursor:
+    """Read a cursor back; raises `BadInput` for one that is damaged, foreign, or of another query."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    body, checksum = raw[:-DIGEST], raw[-DIGEST:]
+    if len(raw) <= 2 * DIGEST or body[0] != VERSION or checksum != _digest(body, gallery):
+        raise BadInput(
+            f"page {_shortened(text)} is no page of this gallery; take next_page of a result, or leave it out"
+        )
+    if body[1 : 1 + DIGEST] != _digest(asked.encode(), gallery):
+        raise BadInput("the page belongs to another query; ask as for the page before, or leave page out")
+    newest, *steps = _varints(body[1 + DIGEST :])
+    return Cursor(newest, frozenset(np.cumsum(steps, dtype=np.int64).tolist()))
+
+
+def _digest(content: bytes, gallery: str) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST, key=gallery.encode()[:64]).digest()
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 20 else f"{text[:20]}…")
+
+
+def _varint(number: int) -> bytes:
+    """Write a number in groups of seven bits, the lowest first (LEB128)."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def _varints(raw: bytes) -> Iterator[int]:
+    number = shift = 0
+    for byte in raw:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield number
+            number = shift = 0
