@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.errors import BadInput
 from engine.types import Floats, Ids
-
-
-def check_diversity(diversity: float) -> None:
-    """Raise `BadInput` for a share that is not one."""
-    if not 0 <= diversity <= 1:  # NaN is refused too
-        raise BadInput(f"diversity is {diversity}; give 0 (by score alone) to 1 (as different as can be)")
 
 
 def diversified(scores: Floats, vectors: Floats, diversity: float, taken: Ids) -> Ids:

@@ -53,6 +53,7 @@ class Generation:
     revision: int = 0
     views: dict[Signal, View] = field(default_factory=dict)
     unsaved: int = 0
+    newest: int = 0  # the highest id that was ever taken in
     bitmaps: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # of filters, latest used last
 
     def catch_up(self, store: Store) -> None:
@@ -64,6 +65,7 @@ class Generation:
                 _remove(view, changes.removed)
             for ids, signal, encoded in changes.embeddings:
                 self._put(signal, ids, encoded)
+                self.newest = max(self.newest, int(ids.max()))
                 self.unsaved += len(ids)
             self.unsaved += len(changes.removed)
             self.revision = changes.revision
@@ -192,6 +194,7 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
         choice = Choice(**described["choice"])
         view = View(make_index(choice.kind, described["dim"], choice.effort), choice=choice)
         view.index.load(stem, ids)
+        generation.newest = max(generation.newest, int(ids.max()))
         if _with(stem, "tokens.npy").exists():
             view.tokens = TokenStore()
             view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.types import Floats
+from engine.types import Floats, Kind
 
-LOOK_ALIKE = 0.95  # cosine of two pictures' vectors, for a model whose own threshold was not measured
+# the cosine from which two items of a kind are look-alikes, for a model that has no threshold of its own
+LOOK_ALIKE: dict[Kind, float] = {"image": 0.95, "text": 0.999}
 BLOCK = 512  # candidates compared at a time
 
 

@@ -11,23 +11,28 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from engine.errors import BadInput
-from engine.types import Bitmap
+from engine.options import Options
+from engine.types import Bitmap, PictureSource, Query
 
 VERSION = 1
-MAX_SHOWN = 10_000  # hits that pages may lead to
 DIGEST = 8  # bytes of each checksum
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page begins: after `shown`, among the items whose id is at most `newest`."""
+    """Where the next page begins: after `shown`, among the items whose id is at most `newest`.
+
+    `hits` have been shown; `shown` has more ids than that where near-duplicates stood behind them.
+    """
 
     newest: int
+    hits: int
     shown: frozenset[int]
 
     def allowed(self, bitmap: Bitmap | None) -> Bitmap:
@@ -37,10 +42,26 @@ class Cursor:
         return bitmap[: self.newest + 1]
 
 
+def asked_for(query: Query, options: Options) -> str:
+    """Write down what makes two searches pages of one: query and options, but for `k` and `explain`."""
+    parts = [replace(part, picture=_pictured(part.picture)) for part in query.parts]
+    return repr((replace(query, parts=tuple(parts)), replace(options, k=1, explain=False, page=None)))
+
+
+def _pictured(picture: PictureSource | None) -> PictureSource | None:
+    if isinstance(picture, bytes):
+        return hashlib.blake2b(picture).digest()
+    return picture if isinstance(picture, Path | None) else Path(picture.digest)
+
+
 def write_cursor(cursor: Cursor, *, gallery: str, asked: str) -> str:
     """Write a cursor for one gallery and one query, url-safe."""
     ids = sorted(cursor.shown)
-    steps = [cursor.newest, *(after - before for before, after in zip([0, *ids], ids, strict=False))]
+    steps = [
+        cursor.newest,
+        cursor.hits,
+        *(after - before for before, after in zip([0, *ids], ids, strict=False)),
+    ]
     body = bytes([VERSION]) + _digest(asked.encode(), gallery) + b"".join(map(_varint, steps))
     return base64.urlsafe_b64encode(body + _digest(body, gallery)).decode().rstrip("=")
 
@@ -58,8 +79,8 @@ def read_cursor(text: str, *, gallery: str, asked: str) -> Cursor:
         )
     if body[1 : 1 + DIGEST] != _digest(asked.encode(), gallery):
         raise BadInput("the page belongs to another query; ask as for the page before, or leave page out")
-    newest, *steps = _varints(body[1 + DIGEST :])
-    return Cursor(newest, frozenset(np.cumsum(steps, dtype=np.int64).tolist()))
+    newest, hits, *steps = _varints(body[1 + DIGEST :])
+    return Cursor(newest, hits, frozenset(np.cumsum(steps, dtype=np.int64).tolist()))
 
 
 def _digest(content: bytes, gallery: str) -> bytes:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock, RLock
 from typing import TypeAlias
 
 from engine.clock import Clock
 from engine.generation import Generation
+from engine.grouping import LOOK_ALIKE
 from engine.models import Model
 from engine.options import Options
+from engine.paging import Cursor, asked_for, read_cursor, write_cursor
 from engine.plan import choose
 from engine.query import Composed, check, compose, wanted_signal
 from engine.ranking import RERANK_DEPTH, Ranking, Recalled, explained, order, recall
+from engine.shaping import Shaped, depth, shape
 from engine.store import Store
-from engine.types import Hit, Item, Plan, Query, Result, Signal
+from engine.types import Alike, Hit, Item, Plan, Query, Result, Signal
 
+DIVERSIFIED = "the hits are in an order of diversity; their scores are as they were"
 Fetch: TypeAlias = Callable[[Sequence[int]], dict[int, Item]]
 
 
@@ -29,6 +34,7 @@ class Opened:
     model_lock: Lock
     generation: Generation
     view_lock: RLock
+    gallery: str  # its name, which is no other's
     fetch: Fetch  # items by id; those that are gone are left out
     open_picture: Callable[[int], bytes]
 
@@ -36,44 +42,70 @@ class Opened:
 def answer(query: Query, options: Options, opened: Opened) -> Result:
     """Answer one query; see `SearchEngine.search`."""
     check(query)
+    asked = asked_for(query, options)
+    after = None if options.page is None else read_cursor(options.page, gallery=opened.gallery, asked=asked)
     clock = Clock()
     with opened.model_lock:
         composed = compose(query, opened.model.encoder, opened.store, opened.open_picture)
     clock.lap("encode")
-    found, plan = _recalled(query, composed, options, opened, clock)
+    found, plan, after = _recalled(query, composed, options, after, opened, clock)
     with opened.model_lock:
         ranked = order(found, composed, opened.model.reranker if options.rerank else None)
     clock.lap("rerank")
-    hits = _hits(ranked.first(options.k), found.signal, options, opened.fetch)
+    page = shape(
+        ranked.ids,
+        ranked.scores,
+        options,
+        shown=after.shown,
+        look_alike=LOOK_ALIKE[found.kind],
+        looks=partial(opened.store.looks, signal=found.signal),
+    )
+    hits = _hits(ranked, page, found.signal, options, after.hits, opened.fetch)
     clock.lap("fetch")
     if options.explain:
         with opened.model_lock:
             hits = explained(hits, found, composed, opened.model.reranker)
         clock.lap("explain")
-    return Result(tuple(hits), clock.milliseconds(), ranked.reranked, plan)
+    notes = (DIVERSIFIED,) if options.diversity else ()
+    next_page = None
+    if page.more:
+        following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
+        next_page = write_cursor(following, gallery=opened.gallery, asked=asked)
+    return Result(tuple(hits), clock.milliseconds(), ranked.reranked, plan, notes, next_page=next_page)
 
 
 def _recalled(
-    query: Query, composed: Composed, options: Options, opened: Opened, clock: Clock
-) -> tuple[Recalled, Plan]:
+    query: Query, composed: Composed, options: Options, after: Cursor | None, opened: Opened, clock: Clock
+) -> tuple[Recalled, Plan, Cursor]:
+    """Recall among what a filter names and what was there when the first page was made."""
     generation = opened.generation
     with opened.view_lock:
         generation.catch_up(opened.store)
         bitmap = None if options.filter is None else generation.bitmap(options.filter, opened.store)
+        after = after or Cursor(generation.newest, 0, frozenset())
+        if generation.newest > after.newest:
+            bitmap = after.allowed(bitmap)
         clock.lap("filter")
         signal = wanted_signal(query, generation.held())
         view = generation.views.get(signal)
         plan, planned = choose(view.index if view else None, bitmap)
-        found = recall(view, signal, composed, planned, max(options.k, RERANK_DEPTH))
+        found = recall(view, signal, composed, planned, depth(options, len(after.shown), RERANK_DEPTH))
     clock.lap("recall")
-    return found, plan
+    return found, plan, after
 
 
-def _hits(ranked: Ranking, signal: Signal, options: Options, fetch: Fetch) -> list[Hit]:
-    items = fetch(ranked.ids.tolist())
+def _hits(
+    ranked: Ranking, page: Shaped, signal: Signal, options: Options, before: int, fetch: Fetch
+) -> list[Hit]:
+    """Describe the hits of a page, `before` which so many were; another process may have removed some."""
+    items = fetch(list(page.ids(ranked.ids)))
     hits: list[Hit] = []
-    for place, item_id in enumerate(ranked.ids.tolist()):
-        if item_id in items:  # another process may have removed it a moment ago
-            item, rank = items[item_id], len(hits) + 1
-            hits.append(ranked.hit(place, rank, item, signal=signal, explain=options.explain))
+    for place in page.places.tolist():
+        item = items.get(int(ranked.ids[place]))
+        if item is not None:
+            rank = before + len(hits) + 1
+            hit = ranked.hit(place, rank, item, signal=signal, explain=options.explain)
+            behind = [(items.get(int(ranked.ids[one.place])), one) for one in page.behind.get(place, ())]
+            alike = tuple(Alike(item, one.likeness, one.exact) for item, one in behind if item is not None)
+            hits.append(replace(hit, alike=alike))
     return hits

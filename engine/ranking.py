@@ -39,15 +39,11 @@ class Ranking:
     probabilities: Floats | None
     reranked: bool
 
-    def first(self, k: int) -> Ranking:
-        """Return the best k."""
-        return replace(
-            self,
-            ids=self.ids[:k],
-            positions=self.positions[:k],
-            cosines=self.cosines[:k],
-            contributions={name: part[:k] for name, part in self.contributions.items()},
-        )
+    @property
+    def scores(self) -> Floats:
+        """Add the contributions up: (n,)."""
+        total: Floats = np.sum(list(self.contributions.values()), axis=0)
+        return total
 
     def hit(self, place: int, rank: int, item: Item, *, signal: Signal, explain: bool) -> Hit:
         """Describe the item at a place of this order."""

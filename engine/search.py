@@ -8,7 +8,7 @@ which one at a time writes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
@@ -29,7 +29,7 @@ from engine.pictures import load_picture
 from engine.pipeline import Opened, answer
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import Fingerprint, Item, Query, Report, Result
+from engine.types import Budget, Fingerprint, Item, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -219,8 +219,13 @@ class SearchEngine:
         *,
         k: int = 10,
         filter: str | None = None,
-        rerank: bool = True,
+        rerank: bool | Budget = True,
         explain: bool = False,
+        group: bool = False,
+        diversity: float = 0.0,
+        page: str | None = None,
+        precision: float | None = None,
+        signals: Mapping[str, float] | None = None,
     ) -> Result:
         """Find the `k` items nearest to a query: dense recall, then cross-attention reranking.
 
@@ -228,15 +233,16 @@ class SearchEngine:
         query says which kind it wants; `filter` is in the language of `engine.filters`. Raises
         `BadInput` for a query or a filter that cannot be answered.
         """
-        options = Options(k=k, filter=filter, rerank=rerank, explain=explain)
+        options = Options(k, filter, rerank, explain, group, diversity, page, precision, signals)
         opened = Opened(
-            self._store,
-            self.load(),
-            self._model_lock,
-            self._generation,
-            self._view_lock,
-            self._items,
-            self.open_picture,
+            store=self._store,
+            model=self.load(),
+            model_lock=self._model_lock,
+            generation=self._generation,
+            view_lock=self._view_lock,
+            gallery=self._state.gallery,
+            fetch=self._items,
+            open_picture=self.open_picture,
         )
         return answer(parse(query) if isinstance(query, str) else query, options, opened)
 

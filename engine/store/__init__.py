@@ -25,8 +25,8 @@ from engine.store.database import connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, RemovalRow, StateRow
 from engine.store.rows import Record, State, embedding_row, encoded_rows, slices, to_item, to_record
-from engine.store.twins import embeddings_of, files_of, rename, uris_under
-from engine.types import Encoded, Fingerprint, Ids, Item, Signal
+from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
+from engine.types import Encoded, Fingerprint, Floats, Ids, Item, Signal
 
 SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
 
@@ -144,6 +144,11 @@ class Store:
         """Return what was made of these contents before, by (kind, digest)."""
         with self._session() as session:
             return embeddings_of(session, digests)
+
+    def looks(self, ids: Iterable[int], signal: Signal) -> dict[int, tuple[str, Floats]]:
+        """Return digest and vector (dim,) of items; those without such a vector are left out."""
+        with self._session() as session:
+            return looks(session, ids, signal)
 
     def uris_under(self, prefix: str) -> Iterator[Sequence[str]]:
         """Yield, in pages, the uris that start with `prefix`; they may be removed meanwhile."""

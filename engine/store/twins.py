@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from engine.store.models import EmbeddingRow, ItemRow
 from engine.store.rows import encoded_rows, slices
-from engine.types import Encoded, Signal
+from engine.types import Encoded, Floats, Signal
 
 PAGE = 500  # uris at a time
 
@@ -38,6 +39,18 @@ def embeddings_of(session: Session, digests: Iterable[str]) -> dict[tuple[str, s
         )
         for kind, digest, row in session.execute(wanted):
             found.setdefault((kind, digest), {})[Signal(row.signal)] = encoded_rows([row])
+    return found
+
+
+def looks(session: Session, ids: Iterable[int], signal: Signal) -> dict[int, tuple[str, Floats]]:
+    """Return digest and vector (dim,) of those items that have one of that signal."""
+    found: dict[int, tuple[str, Floats]] = {}
+    for some in slices(list(ids)):
+        wanted = select(ItemRow.id, ItemRow.digest, EmbeddingRow.vector)
+        wanted = wanted.join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
+        wanted = wanted.where(ItemRow.id.in_(some), EmbeddingRow.signal == signal.value)
+        for item_id, digest, vector in session.execute(wanted):
+            found[item_id] = digest, np.frombuffer(vector, dtype="<f4").astype(np.float32)
     return found
 
 

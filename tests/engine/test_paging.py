@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import BadInput
-from engine.paging import Cursor, read_cursor, write_cursor
+from engine import BadInput, Part, Query
+from engine.options import Options
+from engine.paging import Cursor, asked_for, read_cursor, write_cursor
 
 HERE = {"gallery": "7d1c", "asked": "two dogs"}
 IDS = st.integers(1, 2**63 - 1)
 
 
-@given(IDS, st.frozensets(IDS))
-def test_written_and_read_again(newest: int, shown: frozenset[int]) -> None:
-    text = write_cursor(Cursor(newest, shown), **HERE)
+@given(IDS, st.integers(0, 10_000), st.frozensets(IDS))
+def test_written_and_read_again(newest: int, hits: int, shown: frozenset[int]) -> None:
+    text = write_cursor(Cursor(newest, hits, shown), **HERE)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", text)
-    assert read_cursor(text, **HERE) == Cursor(newest, shown)
+    assert read_cursor(text, **HERE) == Cursor(newest, hits, shown)
 
 
 def test_ten_hits_of_a_million_items_take_a_short_line() -> None:
     ids = np.random.default_rng(0).integers(1, 1_000_000, 10)
-    assert len(write_cursor(Cursor(1_000_000, frozenset(ids.tolist())), **HERE)) < 80
+    assert len(write_cursor(Cursor(1_000_000, 10, frozenset(ids.tolist())), **HERE)) < 80
 
 
 @given(st.data())
 def test_one_changed_letter_is_noticed(data: st.DataObject) -> None:
-    text = write_cursor(Cursor(90, frozenset({3, 17, 40})), **HERE)
+    text = write_cursor(Cursor(90, 3, frozenset({3, 17, 40})), **HERE)
     place = data.draw(st.integers(0, len(text) - 2))  # the last letter has bits that are not read
     letter = data.draw(st.sampled_from("ABCxyz019-_!é "))
     changed = text[:place] + letter + text[place + 1 :]
@@ -47,7 +49,7 @@ def test_what_is_no_cursor(text: str) -> None:
 
 
 def test_another_gallery_and_another_query() -> None:
-    text = write_cursor(Cursor(9, frozenset({1})), **HERE)
+    text = write_cursor(Cursor(9, 1, frozenset({1})), **HERE)
     with pytest.raises(BadInput, match="is no page of this gallery"):
         read_cursor(text, gallery="another", asked="two dogs")
     with pytest.raises(BadInput, match="the page belongs to another query; ask as for the page before"):
@@ -55,8 +57,27 @@ def test_another_gallery_and_another_query() -> None:
 
 
 def test_what_came_later_is_left_out() -> None:
-    cursor = Cursor(3, frozenset({1}))
+    cursor = Cursor(3, 1, frozenset({1}))
     assert cursor.allowed(None).tolist() == [True] * 4
     narrowed = cursor.allowed(np.array([False, True, False, True, True, True]))
     assert narrowed.tolist() == [False, True, False, True]
     assert cursor.allowed(np.array([False, True])).tolist() == [False, True]
+
+
+def test_what_makes_two_searches_one() -> None:
+    query = Query((Part(text="two dogs"),))
+    same = asked_for(query, Options(k=5))
+    assert same == asked_for(query, Options(k=50, explain=True, page="x"))
+    others = [
+        asked_for(Query((Part(text="two cats"),)), Options()),
+        asked_for(Query((Part(text="two dogs", weight=2),)), Options()),
+        asked_for(Query((Part(picture=b"1"),)), Options()),
+        asked_for(Query((Part(picture=b"2"),)), Options()),
+        asked_for(Query((Part(picture=Path("1")),)), Options()),
+        asked_for(query, Options(filter="x = 1")),
+        asked_for(query, Options(rerank=False)),
+        asked_for(query, Options(group=True)),
+        asked_for(query, Options(diversity=0.5)),
+    ]
+    assert len({same, *others}) == 10
+    assert len(asked_for(Query((Part(picture=b"1" * 1_000_000),)), Options())) < 1000
