@@ -5,6 +5,7 @@ generations/    index and token files derived from it, one directory a revision
 uploads/        pictures that were handed over as bytes, by their SHA-256
 thumbs/         a cache of thumbnails
 writer.lock     held by the one process that writes; writer.json tells who it is
+migration.lock  held by the one process that changes the model, with migration.json
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from errno import ENOENT, ESTALE
 from hashlib import sha256
@@ -40,6 +41,7 @@ class Gallery:
         self.generations = path / "generations"
         self.uploads = path / "uploads"
         self._lock = FileLock(path / "writer.lock", timeout=0, thread_local=False)
+        self._migration_lock = FileLock(path / "migration.lock", timeout=0, thread_local=False)
 
     @classmethod
     def at(cls, path: Path, *, create: bool) -> Gallery:
@@ -57,44 +59,51 @@ class Gallery:
             path.mkdir(parents=True, exist_ok=True)
         return gallery
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """Be the one writer for a while; raise `GalleryBusy` with the name of the one who is.
 
         It may be entered again by whoever holds it.
         """
+        return self._holding(self._lock, "writer.json", "written")
+
+    def migrating(self) -> AbstractContextManager[None]:
+        """Be the one who changes the gallery's model; others may write meanwhile."""
+        return self._holding(self._migration_lock, "migration.json", "migrated")
+
+    @contextmanager
+    def _holding(self, lock: FileLock, note: str, doing: str) -> Iterator[None]:
         with disk_errors(self.path):
             try:
-                self._lock.acquire()
+                lock.acquire()
             except Timeout:
                 raise GalleryBusy(
-                    f"{self.path} is being written by {self.holder() or 'another process'}; "
+                    f"{self.path} is being {doing} by {self.holder(note) or 'another process'}; "
                     "wait for it to end, or stop it"
                 ) from None
-            self._write_holder()
+            self._write_holder(note)
         try:
             yield
         finally:
-            if self._lock.lock_counter == 1:
-                (self.path / "writer.json").unlink(missing_ok=True)
-            self._lock.release()
+            if lock.lock_counter == 1:
+                (self.path / note).unlink(missing_ok=True)
+            lock.release()
 
-    def holder(self) -> str | None:
+    def holder(self, note: str = "writer.json") -> str | None:
         """Describe the writer as its own note does, if there is one."""
         try:
-            note = json.loads((self.path / "writer.json").read_text("utf-8"))
-            return f"process {note['pid']} on {note['host']} since {note['since']} ({note['command']})"
+            said = json.loads((self.path / note).read_text("utf-8"))
+            return f"process {said['pid']} on {said['host']} since {said['since']} ({said['command']})"
         except (OSError, ValueError, KeyError):
             return None
 
-    def _write_holder(self) -> None:
-        note = {
+    def _write_holder(self, note: str) -> None:
+        said = {
             "pid": os.getpid(),
             "host": platform.node(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": " ".join(sys.argv)[:200],
         }
-        (self.path / "writer.json").write_text(json.dumps(note), "utf-8")
+        (self.path / note).write_text(json.dumps(said), "utf-8")
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes on disk of each part of the gallery."""

@@ -2,9 +2,9 @@
 
 It is derived. It takes everything it holds from the store, by revision, so one path serves a new
 gallery, the writer's own additions, another process's, and a rebuild after files were lost. On disk
-a generation is a directory named by its revision:
+a generation is a directory named by its model and its revision, MODEL.REVISION:
 
-    header.json          gallery, revision, schema, index kind, and the size of each file; written last
+    header.json          gallery, model, revision, schema, index kind, and a print of each file; written last
     SIGNAL.ids.npy       (n,) int64, the item of each row
     SIGNAL.index         the vectors, as FAISS writes them, and SIGNAL.vectors.npy (n, dim) float32, mapped,
                          beside an index that holds them only coarsely, or not at all
@@ -13,11 +13,13 @@ a generation is a directory named by its revision:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import shutil
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,13 @@ import numpy as np
 from engine.filters import parse
 from engine.index import AUTO, PROBED, Choice, Index, make_index
 from engine.store import Store
+from engine.store.rows import State
 from engine.tokens import TokenStore
 from engine.types import Bitmap, Encoded, Ids, Signal
 
-SCHEMA = 2
+SCHEMA = 3
 KEPT_BITMAPS = 32
+BLOCK, BLOCKS = 4096, 64  # of a file, what is looked at to know it again: reading it all takes too long
 MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
 logger = logging.getLogger(__name__)
 
@@ -47,9 +51,10 @@ class View:
 
 @dataclass
 class Generation:
-    """Index and tokens by signal; `revision` says how much of the store they hold."""
+    """Index and tokens by signal, of one model; `revision` says how much of the store they hold."""
 
     kind: str
+    model_id: int
     revision: int = 0
     views: dict[Signal, View] = field(default_factory=dict)
     unsaved: int = 0
@@ -126,10 +131,10 @@ class Generation:
                 view.index, view.choice = settled(view.index, self.kind, memory, queries)
 
     def save(self, directory: Path, gallery: str) -> None:
-        """Write this generation below `directory`, whole or not at all, and drop the older ones."""
-        target = directory / str(self.revision)
+        """Write this generation below `directory`, whole or not at all, and drop its model's older ones."""
+        target = directory / f"{self.model_id}.{self.revision}"
         if not target.exists():
-            aside = directory / f".{self.revision}.{os.getpid()}"
+            aside = directory / f".{target.name}.{os.getpid()}"
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             try:
@@ -139,7 +144,7 @@ class Generation:
                 shutil.rmtree(aside, ignore_errors=True)
         self.unsaved = 0
         for other in directory.iterdir():
-            if other != target:
+            if other != target and _model_of(other) in (self.model_id, None):
                 shutil.rmtree(other, ignore_errors=True)
 
     def _write(self, directory: Path, gallery: str) -> None:
@@ -151,10 +156,11 @@ class Generation:
         header = {
             "schema": SCHEMA,
             "gallery": gallery,
+            "model": self.model_id,
             "revision": self.revision,
             "index": self.kind,
             "signals": {s.value: _described(v) for s, v in self.views.items() if len(v.index)},
-            "files": {file.name: file.stat().st_size for file in sorted(directory.iterdir())},
+            "files": {file.name: file_print(file) for file in sorted(directory.iterdir())},
         }
         path = directory / "header.json"
         path.write_text(json.dumps(header, indent=1), "utf-8")
@@ -162,32 +168,61 @@ class Generation:
         _sync(directory)
 
 
-def latest(directory: Path, gallery: str, kind: str | None, revision: int) -> Generation:
-    """Load the newest generation that is whole, of this gallery, and no newer than the store.
+def latest(directory: Path, state: State, kind: str | None) -> Generation:
+    """Load the newest generation that is whole, of this gallery and its model, and no newer than the store.
 
     `kind` is the kind of index wanted, `None` any. Where there is none, return an empty one: catching
     up then rebuilds it from the store.
     """
-    numbers = [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()]
-    for number in sorted(numbers, reverse=True):
-        header = _header(directory / str(number))
-        if header and header["gallery"] == gallery and kind in (None, header["index"]) and number <= revision:
-            return _load(directory / str(number), header)
-        logger.warning("generation %s is cut, foreign or from the future; it is made again", number)
-    return Generation(kind or AUTO)
+    for path, header in _saved(directory, state):
+        if header and kind in (None, header["index"]):
+            return _load(path, header)
+    return Generation(kind or AUTO, state.model_id)
+
+
+def unusable(directory: Path, state: State) -> list[str]:
+    """Name the generations of the gallery's model that are cut, changed, of another gallery, or newer."""
+    return [path.name for path, header in _saved(directory, state) if header is None]
+
+
+def _saved(directory: Path, state: State) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    found = [path for path in directory.glob("*.*") if _model_of(path) == state.model_id]
+    for path in sorted(found, key=_revision_of, reverse=True):
+        header = _header(path)
+        ours = header and (header["gallery"], header["model"]) == (state.gallery, state.model_id)
+        usable = header if header and ours and header["revision"] <= state.revision else None
+        if usable is None:
+            logger.warning("generation %s is cut, foreign or from the future; it is made again", path.name)
+        yield path, usable
+
+
+def forget_model(directory: Path, model_id: int) -> None:
+    """Remove the generations of a model."""
+    for path in directory.glob("*.*"):
+        if _model_of(path) == model_id:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _model_of(path: Path) -> int | None:
+    model, _, revision = path.name.partition(".")
+    return int(model) if model.isdecimal() and revision.isdecimal() else None
+
+
+def _revision_of(path: Path) -> int:
+    return int(path.name.partition(".")[2])
 
 
 def _header(directory: Path) -> dict[str, Any] | None:
     try:
         header: dict[str, Any] = json.loads((directory / "header.json").read_text("utf-8"))
-        sizes = {name: (directory / name).stat().st_size for name in header["files"]}
-        return header if header["schema"] == SCHEMA and sizes == header["files"] else None
+        prints = {name: file_print(directory / name) for name in header["files"]}
+        return header if header["schema"] == SCHEMA and prints == header["files"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _load(directory: Path, header: dict[str, Any]) -> Generation:
-    generation = Generation(header["index"], header["revision"])
+    generation = Generation(header["index"], header["model"], header["revision"])
     for name, described in header["signals"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
@@ -200,6 +235,17 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
             view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
         generation.views[Signal(name)] = view
     return generation
+
+
+def file_print(path: Path) -> str:
+    """Return the size of a file and a hash of blocks all over it: enough to tell it from another's."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(digest_size=8)
+    with path.open("rb") as file:
+        for start in range(0, size, max(BLOCK, size // BLOCKS)):
+            file.seek(start)
+            digest.update(file.read(BLOCK))
+    return f"{size}:{digest.hexdigest()}"
 
 
 def _described(view: View) -> dict[str, Any]:

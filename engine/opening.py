@@ -28,7 +28,7 @@ def bind(gallery: Gallery, store: Store, model: str | None, *, read_only: bool) 
     if state.stamp is not None or read_only:
         raise GalleryMismatch(
             f"{gallery.path} was made by the model {state.model}, not {model}; "
-            "open it without naming a model, or index into a new gallery"
+            f"open it without naming a model, or change its model: crosslight migrate --model {model}"
         )
     assert model is not None
     with gallery.writing():

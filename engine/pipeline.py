@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock, RLock
 from typing import TypeAlias
 
 from engine.clock import Clock
-from engine.generation import Generation
 from engine.grouping import LOOK_ALIKE
-from engine.models import Model
 from engine.options import Options
 from engine.paging import Cursor, asked_for, read_cursor, write_cursor
 from engine.plan import choose
 from engine.query import Composed, check, compose, wanted_signal
 from engine.ranking import RERANK_DEPTH, Ranking, Recalled, explained, order, recall
+from engine.serving import Serving
 from engine.shaping import Shaped, depth, shape
-from engine.store import Store
 from engine.types import Alike, Hit, Item, Plan, Query, Result, Signal
 
 DIVERSIFIED = "the hits are in an order of diversity; their scores are as they were"
@@ -27,14 +24,9 @@ Fetch: TypeAlias = Callable[[Sequence[int]], dict[int, Item]]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a search reads. The model runs under one lock, the generation is read under another."""
+    """What a search reads."""
 
-    store: Store
-    model: Model
-    model_lock: Lock
-    generation: Generation
-    view_lock: RLock
-    gallery: str  # its name, which is no other's
+    serving: Serving
     fetch: Fetch  # items by id; those that are gone are left out
     open_picture: Callable[[int], bytes]
 
@@ -42,15 +34,17 @@ class Opened:
 def answer(query: Query, options: Options, opened: Opened) -> Result:
     """Answer one query; see `SearchEngine.search`."""
     check(query)
+    serving = opened.serving
     asked = asked_for(query, options)
-    after = None if options.page is None else read_cursor(options.page, gallery=opened.gallery, asked=asked)
+    after = None if options.page is None else read_cursor(options.page, gallery=serving.gallery, asked=asked)
+    model = serving.load()
     clock = Clock()
-    with opened.model_lock:
-        composed = compose(query, opened.model.encoder, opened.store, opened.open_picture)
+    with serving.model_lock:
+        composed = compose(query, model.encoder, serving.store, opened.open_picture)
     clock.lap("encode")
-    found, plan, after = _recalled(query, composed, options, after, opened, clock)
-    with opened.model_lock:
-        ranked = order(found, composed, opened.model.reranker if options.rerank else None)
+    found, plan, after = _recalled(query, composed, options, after, serving, clock)
+    with serving.model_lock:
+        ranked = order(found, composed, model.reranker if options.rerank else None)
     clock.lap("rerank")
     page = shape(
         ranked.ids,
@@ -58,30 +52,30 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         options,
         shown=after.shown,
         look_alike=LOOK_ALIKE[found.kind],
-        looks=partial(opened.store.looks, signal=found.signal),
+        looks=partial(serving.store.looks, signal=found.signal),
     )
     hits = _hits(ranked, page, found.signal, options, after.hits, opened.fetch)
     clock.lap("fetch")
     if options.explain:
-        with opened.model_lock:
-            hits = explained(hits, found, composed, opened.model.reranker)
+        with serving.model_lock:
+            hits = explained(hits, found, composed, model.reranker)
         clock.lap("explain")
     notes = (DIVERSIFIED,) if options.diversity else ()
     next_page = None
     if page.more:
         following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
-        next_page = write_cursor(following, gallery=opened.gallery, asked=asked)
+        next_page = write_cursor(following, gallery=serving.gallery, asked=asked)
     return Result(tuple(hits), clock.milliseconds(), ranked.reranked, plan, notes, next_page=next_page)
 
 
 def _recalled(
-    query: Query, composed: Composed, options: Options, after: Cursor | None, opened: Opened, clock: Clock
+    query: Query, composed: Composed, options: Options, after: Cursor | None, serving: Serving, clock: Clock
 ) -> tuple[Recalled, Plan, Cursor]:
     """Recall among what a filter names and what was there when the first page was made."""
-    generation = opened.generation
-    with opened.view_lock:
-        generation.catch_up(opened.store)
-        bitmap = None if options.filter is None else generation.bitmap(options.filter, opened.store)
+    generation = serving.generation
+    with serving.view_lock:
+        serving.refresh()
+        bitmap = None if options.filter is None else generation.bitmap(options.filter, serving.store)
         after = after or Cursor(generation.newest, 0, frozenset())
         if generation.newest > after.newest:
             bitmap = after.allowed(bitmap)

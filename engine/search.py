@@ -11,22 +11,22 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from engine.encoders import Encoder
-from engine.errors import BadInput, GalleryBusy, GalleryMismatch, ItemNotFound
-from engine.gallery import Gallery, disk_errors
-from engine.generation import latest
+from engine.errors import BadInput, GalleryBusy, ItemNotFound
+from engine.gallery import Gallery
 from engine.grammar import parse
 from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
-from engine.models import Model, check_key, load_model
+from engine.models import Model, check_key
 from engine.opening import bind
 from engine.options import Options
 from engine.pictures import load_picture
 from engine.pipeline import Opened, answer
+from engine.serving import Serving
 from engine.store import Store
 from engine.store.rows import State
 from engine.types import Budget, Fingerprint, Item, Query, Report, Result
@@ -44,18 +44,14 @@ class SearchEngine:
     ) -> None:
         """Use `SearchEngine.open`."""
         self.path = gallery.path
-        self.model = state.model
         self._gallery = gallery
         self._store = store
-        self._state = state
-        self._device = device
         self._read_only = read_only
-        self._loaded: Model | None = None
-        self._model_lock = threading.Lock()
-        self._view_lock = threading.RLock()
+        self._serve = partial(Serving, gallery, store, device=device, index=index)
+        self._serving = self._serve(state)
+        self._switch_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._has_written = False
-        self._generation = latest(gallery.generations, state.gallery, index, state.revision)
 
     @classmethod
     def open(
@@ -93,23 +89,25 @@ class SearchEngine:
     def close(self) -> None:
         """Save what was derived, if this engine has written, and let go of the gallery."""
         try:
-            if self._has_written and self._generation.unsaved > len(self._generation) // SAVE_SHARE_AT_CLOSE:
+            serving = self._serving
+            unsaved = serving.generation.unsaved
+            if self._has_written and unsaved > len(serving.generation) // SAVE_SHARE_AT_CLOSE:
                 with suppress(GalleryBusy), self.writing():  # whoever is writing now will save
-                    self._save()
+                    serving.save()
         finally:
             self._store.close()
 
     def __len__(self) -> int:
         return sum(self._store.counts().values())
 
+    @property
+    def model(self) -> str:
+        """The key of the model whose vectors are searched."""
+        return self._serving.key
+
     def load(self) -> Model:
         """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""
-        with self._model_lock:
-            if self._loaded is None:
-                model = load_model(self.model, self._device)
-                self._check_stamp(model.encoder)
-                self._loaded = model
-            return self._loaded
+        return self._current().load()
 
     def add(self, items: Iterable[Item | Path | str], *, batch_size: int = 32) -> Report:
         """Add items (a path is a picture file), committing batch by batch, and report on each.
@@ -120,15 +118,14 @@ class SearchEngine:
         report = Report()
         remaining = iter(items)
         with self.writing():
-            encoder = self.load().encoder
-            if self._check_stamp(encoder) is None:
-                self._store.set_stamp(encoder.stamp)
+            serving = self._current(wait=True)
+            encoder = serving.load_to_write().encoder
             while batch := list(islice(remaining, batch_size)):
-                with self._model_lock:
-                    report.merge(add_batch(batch, self._store, self._gallery, encoder))
-            self._refresh()
-            if self._generation.unsaved > max(SAVE_AT_LEAST, len(self._generation) // SAVE_SHARE):
-                self._save()
+                with serving.model_lock:
+                    report.merge(add_batch(batch, serving.store, self._gallery, encoder))
+            serving.refresh()
+            if serving.generation.unsaved > max(SAVE_AT_LEAST, len(serving.generation) // SAVE_SHARE):
+                serving.save()
         return report
 
     @contextmanager
@@ -147,7 +144,7 @@ class SearchEngine:
         """Remove items by uri, all or none; `ItemNotFound` names the first that is not there."""
         with self.writing():
             removed = self._store.remove(list(dict.fromkeys(uris)))
-            self._refresh()
+            self._current().refresh()
         return removed
 
     def get(self, item_id: int) -> Item:
@@ -198,17 +195,18 @@ class SearchEngine:
 
     def info(self) -> dict[str, object]:
         """Tell what the gallery holds and what it takes on disk (bytes)."""
-        self._refresh()
+        serving = self._current()
+        serving.refresh()
         state, counts = self._store.state(), self._store.counts()
         return {
             "gallery": str(self.path),
-            "model": self.model,
+            "model": serving.key,
             "stamp": state.stamp if state else None,
             "items": sum(counts.values()),
             "pictures": counts.get("image", 0),
             "texts": counts.get("text", 0),
-            "index": self._generation.described(),
-            "revision": self._generation.revision,
+            "index": serving.generation.described(),
+            "revision": serving.generation.revision,
             "bytes": self._gallery.sizes(),
             "writer": self._gallery.holder(),
         }
@@ -234,16 +232,7 @@ class SearchEngine:
         `BadInput` for a query or a filter that cannot be answered.
         """
         options = Options(k, filter, rerank, explain, group, diversity, page, precision, signals)
-        opened = Opened(
-            store=self._store,
-            model=self.load(),
-            model_lock=self._model_lock,
-            generation=self._generation,
-            view_lock=self._view_lock,
-            gallery=self._state.gallery,
-            fetch=self._items,
-            open_picture=self.open_picture,
-        )
+        opened = Opened(self._current(), self._items, self.open_picture)
         return answer(parse(query) if isinstance(query, str) else query, options, opened)
 
     def _items(self, ids: Sequence[int]) -> dict[int, Item]:
@@ -253,22 +242,20 @@ class SearchEngine:
             for item_id, (item, picture) in found.items()
         }
 
-    def _check_stamp(self, encoder: Encoder) -> str | None:
+    def _current(self, *, wait: bool = False) -> Serving:
+        """Return what is searched now, following a change of model by any process.
+
+        While one thread loads the new model the others go on with the old one, unless they `wait`.
+        """
         state = self._store.state()
-        stamp = state.stamp if state else None
-        if stamp not in (None, encoder.stamp):
-            raise GalleryMismatch(
-                f"{self.path} holds vectors of {self.model} as it was ({stamp}), the weights here are others "
-                f"({encoder.stamp}); index again into a new gallery"
-            )
-        return stamp
-
-    def _refresh(self) -> None:
-        """Take in what any process has committed since the last look."""
-        with self._view_lock:
-            self._generation.catch_up(self._store)
-
-    def _save(self) -> None:
-        with disk_errors(self.path), self._view_lock:
-            self._generation.settle()
-            self._generation.save(self._gallery.generations, self._state.gallery)
+        assert state is not None, "an open gallery has a state"
+        if state.model_id != self._serving.model_id and self._switch_lock.acquire(blocking=wait):
+            try:
+                if state.model_id != self._serving.model_id:  # else another thread was first
+                    fresh = self._serve(state)
+                    fresh.load()
+                    fresh.refresh()
+                    self._serving = fresh
+            finally:
+                self._switch_lock.release()
+        return self._serving

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.gallery import UPLOAD_SCHEME, Gallery, disk_errors
-from engine.generation import Generation, View, latest
+from engine.generation import Generation, View, latest, unusable
 from engine.store import Store
+from engine.store.health import integrity, pictures, without_embeddings
 from engine.types import Encoded, Floats, Ids, Signal
 
 
@@ -40,13 +41,17 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
         state = store.state()
         if state is None:
             return [Problem(str(gallery.database), "holds no gallery yet", mendable=False)]
-        generation = latest(gallery.generations, state.gallery, None, state.revision)
+        generation = latest(gallery.generations, state, None)
         generation.catch_up(store)
-        found = list(problems(store, gallery, generation))
+        found = [
+            Problem(f"generation {name}", "is cut, changed, of another gallery, or newer", mendable=True)
+            for name in unusable(gallery.generations, state)
+        ]
+        found += problems(store, gallery, generation)
         if repair and any(problem.mendable for problem in found):
             with gallery.writing(), disk_errors(path):
-                shutil.rmtree(gallery.generations)
-                fresh = Generation(generation.kind)
+                shutil.rmtree(gallery.generations, ignore_errors=True)
+                fresh = Generation(generation.kind, state.model_id)
                 fresh.catch_up(store)
                 fresh.settle()
                 fresh.save(gallery.generations, state.gallery)
@@ -55,9 +60,9 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
 
 def problems(store: Store, gallery: Gallery, generation: Generation) -> Iterator[Problem]:
     """Yield what is wrong with the database, the generation (caught up before), and the kept files."""
-    for line in store.integrity():
+    for line in integrity(store):
         yield Problem(str(store.path), line, mendable=False)
-    for item_id, uri in store.without_embeddings():
+    for item_id, uri in without_embeddings(store):
         yield Problem(uri, f"item {item_id} has no vector; index it again", mendable=False)
     yield from _derived(store, generation)
     yield from _uploads(store, gallery)
@@ -110,7 +115,7 @@ def _same_tokens(view: View, item_id: int, stored: Encoded) -> bool:
 
 def _uploads(store: Store, gallery: Gallery) -> Iterator[Problem]:
     """Check the pictures that the gallery itself keeps against their digests."""
-    for uri, picture, digest in store.pictures(UPLOAD_SCHEME):
+    for uri, picture, digest in pictures(store, UPLOAD_SCHEME):
         path = gallery.picture_path(picture)
         try:
             assert path is not None

@@ -12,6 +12,7 @@ import engine
 from api.cli.evaluate import evaluate
 from api.cli.index import index
 from api.cli.info import info
+from api.cli.migrate import migrate
 from api.cli.models import models
 from api.cli.remove import remove
 from api.cli.search import search
@@ -32,6 +33,7 @@ app.command("eval")(evaluate)
 app.add_typer(models, name="models")
 app.command()(info)
 app.command()(remove)
+app.command()(migrate)
 app.command()(verify)
 app.command()(snapshot)
 app.command()(restore)

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from engine.errors import GalleryMismatch, StorageFailed
@@ -37,8 +37,7 @@ def connect(path: Path, *, read_only: bool) -> Engine:
         poolclass=QueuePool,
     )
     event.listen(engine, "connect", _read_only_settings if read_only else _settings)
-    # sqlite3 begins a transaction only before a write; with this, reads of one transaction agree too.
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    event.listen(engine, "begin", _begin)
     with storage_errors(path):
         _migrate(engine, path, read_only)
     return engine
@@ -62,6 +61,13 @@ def _settings(connection: Any, _record: object) -> None:
     # WAL lets readers go on while one process writes. With it, synchronous=NORMAL survives any kill
     # of the process; only a power cut can cost the last transactions, and never the file.
     connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")
+
+
+def _begin(connection: Connection) -> None:
+    # sqlite3 begins a transaction only before a write; with this, reads of one transaction agree too.
+    # One that will write says so at once: to read first, and then find that another has written, is an error.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _read_only_settings(connection: Any, _record: object) -> None:

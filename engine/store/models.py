@@ -15,15 +15,27 @@ class Base(DeclarativeBase):
     """Metadata of all tables."""
 
 
+class ModelRow(Base):
+    """A model that has made vectors of this gallery; the first vectors set its stamp and dimension."""
+
+    __tablename__ = "models"
+    __table_args__ = {"sqlite_autoincrement": True}  # an id is never used twice: files are named by it
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(Text)
+    stamp: Mapped[str | None] = mapped_column(Text)  # a hash of its weights and preprocessing
+    dim: Mapped[int | None]
+
+
 class StateRow(Base):
-    """One row: which model made this gallery, and how often it has changed."""
+    """One row: whose vectors are searched, whose were before, and how often the gallery has changed."""
 
     __tablename__ = "state"
 
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     gallery: Mapped[str] = mapped_column(String(36))  # a UUID, so derived files can name their gallery
-    model: Mapped[str] = mapped_column(Text)
-    stamp: Mapped[str | None] = mapped_column(Text)  # set by the first vectors
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    previous_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"))  # what a migration left
     revision: Mapped[int] = mapped_column(BigInteger, default=0)  # grows with every committed change
 
 
@@ -46,7 +58,7 @@ class ItemRow(Base):
 
 
 class EmbeddingRow(Base):
-    """What the encoder made of one signal of an item.
+    """What one model's encoder made of one signal of an item.
 
     `vector` is dim little-endian float32; `tokens` is (T, D) int8, row-major, and `length` the
     number of its rows that are real.
@@ -56,6 +68,7 @@ class EmbeddingRow(Base):
 
     item_id: Mapped[int] = mapped_column(ItemId, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
     signal: Mapped[str] = mapped_column(String(16), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     tokens: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_dim: Mapped[int | None]

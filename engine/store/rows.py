@@ -36,19 +36,20 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the gallery says of itself."""
+    """What the gallery says of itself: the model whose vectors are searched, and the one before it."""
 
     gallery: str
     model: str
+    model_id: int
     stamp: str | None
     revision: int
+    previous_id: int | None = None
 
 
-def embedding_row(item_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:
-    """Lay out what the encoder made of one signal of an item."""
-    row = EmbeddingRow(
-        item_id=item_id, signal=signal.value, vector=encoded.vectors[0].astype("<f4").tobytes()
-    )
+def embedding_row(item_id: int, model_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:
+    """Lay out what a model's encoder made of one signal of an item."""
+    vector = encoded.vectors[0].astype("<f4").tobytes()
+    row = EmbeddingRow(item_id=item_id, model_id=model_id, signal=signal.value, vector=vector)
     if encoded.tokens is not None and encoded.lengths is not None:
         row.tokens = encoded.tokens[0].tobytes()
         row.token_dim = encoded.tokens.shape[2]

@@ -26,8 +26,10 @@ def files_of(session: Session, digests: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def embeddings_of(session: Session, digests: Iterable[str]) -> dict[tuple[str, str], dict[Signal, Encoded]]:
-    """Return what was made of these contents before, by (kind, digest)."""
+def embeddings_of(
+    session: Session, digests: Iterable[str], model_id: int
+) -> dict[tuple[str, str], dict[Signal, Encoded]]:
+    """Return what a model made of these contents before, by (kind, digest)."""
     found: dict[tuple[str, str], dict[Signal, Encoded]] = {}
     for some in slices(list(dict.fromkeys(digests))):
         first = select(func.min(ItemRow.id)).where(ItemRow.digest.in_(some))
@@ -35,22 +37,34 @@ def embeddings_of(session: Session, digests: Iterable[str]) -> dict[tuple[str, s
         wanted = (
             select(ItemRow.kind, ItemRow.digest, EmbeddingRow)
             .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
-            .where(ItemRow.id.in_(first))
+            .where(ItemRow.id.in_(first), EmbeddingRow.model_id == model_id)
         )
         for kind, digest, row in session.execute(wanted):
             found.setdefault((kind, digest), {})[Signal(row.signal)] = encoded_rows([row])
     return found
 
 
-def looks(session: Session, ids: Iterable[int], signal: Signal) -> dict[int, tuple[str, Floats]]:
-    """Return digest and vector (dim,) of those items that have one of that signal."""
+def looks(
+    session: Session, ids: Iterable[int], signal: Signal, model_id: int
+) -> dict[int, tuple[str, Floats]]:
+    """Return digest and a model's vector (dim,) of those items that have one of that signal."""
     found: dict[int, tuple[str, Floats]] = {}
     for some in slices(list(ids)):
         wanted = select(ItemRow.id, ItemRow.digest, EmbeddingRow.vector)
         wanted = wanted.join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
         wanted = wanted.where(ItemRow.id.in_(some), EmbeddingRow.signal == signal.value)
+        wanted = wanted.where(EmbeddingRow.model_id == model_id)
         for item_id, digest, vector in session.execute(wanted):
             found[item_id] = digest, np.frombuffer(vector, dtype="<f4").astype(np.float32)
+    return found
+
+
+def encoded_ids(session: Session, ids: Sequence[int], model_id: int) -> set[int]:
+    """Return those of some ids that have a vector of a model."""
+    found: set[int] = set()
+    for some in slices(ids):
+        wanted = select(EmbeddingRow.item_id).where(EmbeddingRow.item_id.in_(some))
+        found.update(session.scalars(wanted.where(EmbeddingRow.model_id == model_id)))
     return found
 
 

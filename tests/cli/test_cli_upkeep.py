@@ -27,9 +27,10 @@ def test_damage_is_told_and_mended(indexed: Path, tmp_path: Path) -> None:
 
     told = invoke("verify", "--gallery", gallery)
     assert told.code == 1
-    assert "index of visual: 1 more than in the store (--repair mends it)" in told.out
+    damage = f"generation {directory.name}: is cut, changed, of another gallery, or newer"
+    assert f"{damage} (--repair mends it)" in told.out
     mended = invoke("verify", "--gallery", gallery, "--repair", "--json")
-    assert (mended.code, mended.document["mended"]) == (0, 2)
+    assert (mended.code, mended.document["mended"]) == (0, 1)
     assert invoke("verify", "--gallery", gallery, "--json").document == {"problems": [], "mended": 0}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import sqlite3
 from collections.abc import Iterator
 from operator import eq, ge, gt, le, lt
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import BadInput, Item, Report, SearchEngine
+from engine import BadInput, Item, SearchEngine
 from engine.filters import All, Any, Compare, Filter, Has, Matches, Not, OneOf, parse
 from engine.types import Scalar
 
@@ -180,18 +179,3 @@ def test_a_column_keeps_its_type(library: SearchEngine) -> None:
         "metadata 'year' is a text ('two thousand') here and a number in this gal"
     )
     library.remove(["e"])
-
-
-def test_an_old_gallery_is_brought_up_to_date(tmp_path: Path) -> None:
-    gallery = tmp_path / "g"
-    with SearchEngine.open(gallery, model="color") as engine:
-        engine.add([Item("a", "text", "red snow", metadata={"year": 2020, "ok": True, "place": "Oslo"})])
-    with sqlite3.connect(gallery / "gallery.db") as raw:  # back to how the first release left it
-        for table in ("words", "facts", "fields"):
-            raw.execute(f"DROP TABLE {table}")
-        raw.execute("UPDATE alembic_version SET version_num = '0001'")
-    with SearchEngine.open(gallery) as engine:
-        everything = 'year = 2020 and ok = true and place = "Oslo" and text matches "snow"'
-        assert len(engine.search("red", filter=everything)) == 1
-        assert engine.add([Item("a", "text", "red snow", metadata={"year": 2021})]) == Report(updated=1)
-        assert len(engine.search("red", filter="year = 2021 and not has place")) == 1

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import faiss
 import pytest
 
 from engine import SearchEngine
-from engine.generation import latest
+from engine.generation import file_print, latest
+from engine.store import Store
 
 
 def answers(gallery: Path) -> list[tuple[str, float]]:
@@ -59,8 +61,20 @@ def make_newer_schema(directory: Path) -> None:
 
 def make_future(directory: Path) -> None:
     replace_contents(directory)
-    directory.rename(directory.with_name("999"))
-    change_header(directory.with_name("999"), revision=999)
+    directory.rename(directory.with_name("1.999"))
+    change_header(directory.with_name("1.999"), revision=999)
+
+
+def swap_in_another(directory: Path) -> None:
+    """Put another gallery's index of as many vectors, so of the same size, in place of this one."""
+    size = (directory / "visual.index").stat().st_size
+    replace_contents(directory)
+    assert (directory / "visual.index").stat().st_size == size
+
+
+def change_model(directory: Path) -> None:
+    replace_contents(directory)
+    change_header(directory, model=2)
 
 
 def lose(directory: Path) -> None:
@@ -77,12 +91,26 @@ def replace_contents(directory: Path) -> None:
 
 
 def change_header(directory: Path, **changes: object) -> None:
+    """Change a generation's header, which is otherwise true of its files."""
     path = directory / "header.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    header = json.loads(path.read_text())
+    files = {name: file_print(directory / name) for name in header["files"]}
+    path.write_text(json.dumps({**header, "files": files, **changes}))
 
 
 @pytest.mark.parametrize(
-    "damage", [cut, lose_header, garble_header, make_foreign, make_newer_schema, make_future, lose]
+    "damage",
+    [
+        cut,
+        lose_header,
+        garble_header,
+        make_foreign,
+        swap_in_another,
+        change_model,
+        make_newer_schema,
+        make_future,
+        lose,
+    ],
 )
 def test_a_damaged_generation_is_made_again(
     damage: Callable[[Path], None], saved: list[tuple[str, float]], gallery: Path
@@ -92,33 +120,33 @@ def test_a_damaged_generation_is_made_again(
 
 
 def test_a_whole_generation_is_used_as_it_is(saved: list[tuple[str, float]], gallery: Path) -> None:
-    header = json.loads((only_generation(gallery) / "header.json").read_text())
-    loaded = latest(gallery / "generations", header["gallery"], "auto", header["revision"])
-    assert loaded.revision == header["revision"] and len(loaded) == 8 and loaded.unsaved == 0
+    with closing(Store(gallery / "gallery.db")) as store:
+        state = store.state()
+    assert state is not None
+    loaded = latest(gallery / "generations", state, "auto")
+    assert loaded.revision == state.revision and len(loaded) == 8 and loaded.unsaved == 0
 
 
 def test_an_old_generation_catches_up(saved: list[tuple[str, float]], gallery: Path, photos: Path) -> None:
-    old = shutil.copytree(only_generation(gallery), gallery.parent / "old")
+    old = shutil.copytree(only_generation(gallery), gallery.parent / only_generation(gallery).name)
     with SearchEngine.open(gallery) as engine:
         engine.remove([(photos / "red.png").resolve().as_uri()])
         engine.add([photos / "red.png"])
         engine.remove([(photos / "blue.png").resolve().as_uri()])
     shutil.rmtree(only_generation(gallery))
-    shutil.copytree(
-        old, gallery / "generations" / json.loads((old / "header.json").read_text())["revision"].__str__()
-    )
+    shutil.copytree(old, gallery / "generations" / old.name)
     expected = [answer for answer in saved if not answer[0].endswith("blue.png")]
     assert answers(gallery) == expected
-    assert "/1" in str(only_generation(gallery))  # read-only: nothing was written
+    assert only_generation(gallery).name == old.name  # read-only: nothing was written
 
 
 def test_only_the_newest_generation_is_kept(
     saved: list[tuple[str, float]], gallery: Path, photos: Path
 ) -> None:
-    (gallery / "generations" / ".7.99999").mkdir()  # left by a writer that was killed
+    (gallery / "generations" / ".1.7.99999").mkdir()  # left by a writer that was killed
     with SearchEngine.open(gallery) as engine:
         engine.remove([(photos / "red.png").resolve().as_uri()])
-    assert only_generation(gallery).name == "2"
+    assert only_generation(gallery).name == "1.2"
     assert len(answers(gallery)) == 7
 
 

@@ -228,7 +228,7 @@ def test_a_gallery_of_somebody_else_can_be_read(engine: SearchEngine, gallery: P
 
 
 def test_other_weights_under_the_same_key_are_refused(engine: SearchEngine, gallery: Path) -> None:
-    engine._store.set_stamp("color-0")
+    engine._store.set_stamp("color-0", 32)
     engine.close()
     with SearchEngine.open(gallery) as other, pytest.raises(GalleryMismatch, match="color-0.*color-1"):
         other.search("red")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from engine import BadInput, Item, SearchEngine
+from engine.generation import file_print
 from engine.pictures import file_uri
 from engine.snapshot import restore, snapshot
 from engine.verify import verify
@@ -38,6 +40,20 @@ def turn_index(gallery: Path) -> None:
     turned = faiss.IndexFlatIP(index.d)
     turned.add(-index.reconstruct_n(0, index.ntotal))
     faiss.write_index(turned, str(path))
+    print_again(path.parent)
+
+
+def cut_index(gallery: Path) -> None:
+    path = generation(gallery) / "visual.index"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def print_again(directory: Path) -> None:
+    """Make the header true of the files, as if the damage lay where no print looks."""
+    path = directory / "header.json"
+    header = json.loads(path.read_text())
+    header["files"] = {name: file_print(directory / name) for name in header["files"]}
+    path.write_text(json.dumps(header))
 
 
 def swap_ids(gallery: Path) -> None:
@@ -45,6 +61,7 @@ def swap_ids(gallery: Path) -> None:
     ids = np.load(path)
     ids[0] = 12345
     np.save(path, ids)
+    print_again(path.parent)
 
 
 def blank_vector(gallery: Path) -> None:
@@ -73,6 +90,7 @@ def change(gallery: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "found", "mended"),
     [
+        (cut_index, "is cut, changed, of another gallery, or newer", True),
         (turn_index, "has another vector in the index", True),
         (swap_ids, "is missing from the index", True),
         (blank_vector, "its stored vector is damaged; index it again", False),

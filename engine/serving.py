@@ -1,0 +1,76 @@
+"""A model and the index of its vectors: what a search asks, and what a change of model exchanges as one."""
+
+from __future__ import annotations
+
+import threading
+
+from engine.errors import GalleryMismatch
+from engine.gallery import Gallery, disk_errors
+from engine.generation import latest
+from engine.models import Model, load_model
+from engine.store import Store
+from engine.store.rows import State
+
+
+class Serving:
+    """One model of a gallery, loaded when it is first needed, and the generation of its vectors.
+
+    The model runs under one lock, the index under another.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        store: Store,
+        state: State,
+        *,
+        device: str | None,
+        index: str | None,
+        loaded: Model | None = None,
+    ) -> None:
+        self.key = state.model
+        self.model_id = state.model_id
+        self.store = store.of(state.model_id)
+        self.model_lock = threading.Lock()
+        self.view_lock = threading.RLock()
+        self.generation = latest(gallery.generations, state, index)
+        self._files = gallery
+        self.gallery = state.gallery  # its name, which is no other's
+        self._stamp = state.stamp
+        self._device = device
+        self._loaded = loaded
+
+    def load(self) -> Model:
+        """Return the model, loaded once; raises `GalleryMismatch` for other weights than the vectors'."""
+        with self.model_lock:
+            if self._loaded is None:
+                model = load_model(self.key, self._device)
+                if self._stamp not in (None, model.encoder.stamp):
+                    raise GalleryMismatch(
+                        f"{self._files.path} holds vectors of {self.key} as it was ({self._stamp}), the "
+                        f"weights here are others ({model.encoder.stamp}); bring the gallery to them with: "
+                        f"crosslight migrate --model {self.key}"
+                    )
+                self._loaded = model
+            return self._loaded
+
+    def load_to_write(self) -> Model:
+        """Return the model, and mark the vectors that it will make as its own."""
+        model = self.load()
+        if self._stamp is None:
+            self.store.set_stamp(model.encoder.stamp, model.encoder.dim)
+            self._stamp = model.encoder.stamp
+        return model
+
+    def refresh(self) -> None:
+        """Take in what any process has committed since the last look, while this model is searched."""
+        with self.view_lock:
+            state = self.store.state()
+            if state and state.model_id == self.model_id:
+                self.generation.catch_up(self.store)
+
+    def save(self) -> None:
+        """Give each signal the index that suits it, and write the generation."""
+        with disk_errors(self._files.path), self.view_lock:
+            self.generation.settle()
+            self.generation.save(self._files.generations, self.gallery)
