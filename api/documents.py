@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from engine.grammar import parse
 from engine.types import Explanation, Hit, Item, Part, Plan, Query, Report, Result, Scalar, WordMap
+from engine.written import written
 
 Document: TypeAlias = dict[str, Any]
 
@@ -37,10 +39,15 @@ def plan_document(plan: Plan) -> Document:
 
 
 def query_document(query: str | Query) -> Document:
-    """Describe a query by its parts; a picture is named, never repeated."""
+    """Describe a query by its parts, and as it could be typed; a picture is named, never repeated."""
     if isinstance(query, str):
-        query = Query(parts=(Part(text=query),))
-    return {"parts": [_part_document(part) for part in query.parts], "kind": query.kind}
+        query = parse(query)
+    return {
+        "parts": [_part_document(part) for part in query.parts],
+        "kind": query.kind,
+        "phrases": list(query.phrases),
+        "written": written(query),
+    }
 
 
 def hit_document(hit: Hit) -> Document:
@@ -108,15 +115,20 @@ def _word_document(word: WordMap) -> Document:
 
 
 def _part_document(part: Part) -> Document:
-    weight = number(part.weight)
+    document: Document = {**_name_of(part), "weight": number(part.weight)}
+    if part.region is not None:
+        box = part.region
+        document["region"] = [number(side) for side in (box.x, box.y, box.width, box.height)]
+    return document
+
+
+def _name_of(part: Part) -> Document:
     if part.text is not None:
-        return {"text": part.text, "weight": weight}
+        return {"text": part.text}
     if part.item is not None:
-        return {"like": part.item, "weight": weight}
+        return {"like": part.item}
     if isinstance(part.picture, Path):
-        return {"image": part.picture.resolve().as_uri(), "weight": weight}
+        return {"image": part.picture.resolve().as_uri()}
     if isinstance(part.picture, bytes):
-        digest = hashlib.sha256(part.picture).hexdigest()
-    else:
-        digest = part.picture.digest if part.picture is not None else ""
-    return {"image": f"sha256:{digest}", "weight": weight}
+        return {"image": f"sha256:{hashlib.sha256(part.picture).hexdigest()}"}
+    return {"image": f"sha256:{part.picture.digest}" if part.picture is not None else ""}

@@ -171,7 +171,8 @@ def _loaded(source: Path | bytes) -> Picture:
     except BadPicture as error:
         if not isinstance(source, Path):
             raise
-        raise BadPicture(f"{source}: {error}; if these are words, put them in quotes") from error
+        hint = "" if source.exists() else "; if these are words, put them in quotes"
+        raise BadPicture(f"{error}: {source}{hint}") from error
 
 
 def _stored(item: int, store: Store) -> Mapping[Signal, Encoded]:

@@ -49,7 +49,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 def fail(error: Exception, as_json: bool, **more: Any) -> NoReturn:
     """Say what went wrong, and leave with exit code 1."""
-    stderr.print(Text.assemble(("error: ", "bold red"), plain(str(error))), soft_wrap=True)
+    said = "\n".join(plain(line) for line in str(error).split("\n"))  # a caret has a line of its own
+    stderr.print(Text.assemble(("error: ", "bold red"), said), soft_wrap=True)
     if as_json:
         show_json({"error": {"kind": type(error).__name__, "message": str(error)}, **more})
     raise typer.Exit(1) from error

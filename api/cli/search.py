@@ -1,9 +1,10 @@
-"""`crosslight search`: find pictures by words, by a picture, or by both."""
+"""`crosslight search`: find pictures by words, pictures, items, and sums of these."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -25,18 +26,27 @@ from engine.types import Hit, Part, Query, Result
 
 MAX_WORDS_SHOWN = 60
 
-TextArgument = Annotated[
-    str | None, typer.Argument(metavar="TEXT", help="What to look for.", show_default=False)
+QueryArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="QUERY",
+        help='What to look for: words, or a sum such as \'"beach" + photo.jpg - "people"*0.5\'.',
+        show_default=False,
+    ),
 ]
 ImageOption = Annotated[Path | None, typer.Option("--image", metavar="FILE", help="A picture to look for.")]
+LikeOption = Annotated[
+    str | None, typer.Option("--like", metavar="ITEM", help="An item of the gallery, by id or uri.")
+]
 KOption = Annotated[int, typer.Option("-k", metavar="N", help="How many hits.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each hit is where it is.")]
 
 
 @guarded
 def search(
-    text: TextArgument = None,
+    query: QueryArgument = None,
     image: ImageOption = None,
+    like: LikeOption = None,
     gallery: GalleryOption = DEFAULT_GALLERY,
     k: KOption = 10,
     kind: KindOption = None,
@@ -46,14 +56,14 @@ def search(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find pictures by words, by a picture, or by both together."""
-    query = make_query(text, image, kind)
+    """Find pictures by words, pictures, items, and weighted sums of these."""
+    asked = make_query(query, image, like, kind)
     with open_to_read(gallery, device) as engine:
-        result = engine.search(query, k=k, filter=filter, rerank=rerank, explain=explain)
+        result = engine.search(asked, k=k, filter=filter, rerank=rerank, explain=explain)
     if as_json:
         from api.documents import result_document
 
-        show_json(result_document(query, result))
+        show_json(result_document(asked, result))
         return
     for line in result.notes:
         note(line)
@@ -65,18 +75,24 @@ def search(
         show_explanations(result)
 
 
-def make_query(text: str | None, image: Path | None, kind: str | None) -> Query:
+def make_query(
+    typed: str | None, image: Path | None, like: str | None, kind: Literal["image", "text"] | None
+) -> Query:
     """Make a query of what was given on the command line."""
-    if text is None and image is None:
-        raise typer.BadParameter("give a TEXT, an --image, or both", param_hint="TEXT")
-    parts: list[Part] = []
-    if text is not None:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise BadInput(f"the query {plain(text)} is not valid UTF-8; check the terminal's encoding")
-        parts.append(Part(text=text))
+    from engine.grammar import parse
+
+    if typed is None and image is None and like is None:
+        raise typer.BadParameter("give a QUERY, an --image, a --like, or several", param_hint="QUERY")
+    asked = parse(typed) if typed is not None else Query(())
+    for part in asked.parts:
+        if part.text is not None and any("\ud800" <= character <= "\udfff" for character in part.text):
+            raise BadInput(f"the query {plain(part.text)} is not valid UTF-8; check the terminal's encoding")
+    parts = list(asked.parts)
     if image is not None:
         parts.append(Part(picture=image))
-    return Query(tuple(parts), kind="image" if kind == "image" else "text" if kind == "text" else None)
+    if like is not None:
+        parts.append(Part(item=int(like) if like.isdecimal() else like))
+    return replace(asked, parts=tuple(parts), kind=kind)
 
 
 def hits_table(result: Result, explain: bool = False) -> Table:

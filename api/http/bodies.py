@@ -10,8 +10,9 @@ from fastapi import Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from api.http.asking import SearchRequest
 from api.http.problems import Problem, invalid
-from api.http.schemas import MAX_ITEMS, ItemsRequest, Metadata, SearchRequest
+from api.http.schemas import MAX_ITEMS, ItemsRequest, Metadata
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -33,7 +34,11 @@ async def search_request(request: Request) -> SearchRequest:
     if _media_type(request) == JSON:
         return _validate(SearchRequest, await request.body())
     async with request.form(max_files=1) as form:
-        return _validate(SearchRequest, {key: await _value(form, key) for key in form})
+        fields = {key: await _value(form, key) for key in form}
+        like = fields.get("like")
+        if isinstance(like, str) and like.isdecimal():
+            fields["like"] = int(like)  # a form has no numbers: digits are an id, anything else a uri
+        return _validate(SearchRequest, fields)
 
 
 async def items_request(request: Request) -> ItemsRequest | list[Upload]:

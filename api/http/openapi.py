@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from api.http.asking import SearchRequest
 from api.http.problems import MEDIA_TYPE
-from api.http.schemas import ItemsRequest, ProblemReply, SearchRequest
+from api.http.schemas import ItemsRequest, ProblemReply
 
 TITLE = "Crosslight"
 VERSION = "1"

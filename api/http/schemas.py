@@ -7,13 +7,13 @@ import binascii
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
     WithJsonSchema,
-    model_validator,
 )
 
 Kind: TypeAlias = Literal["image", "text"]
@@ -22,7 +22,6 @@ Metadata: TypeAlias = Annotated[
     dict[str, Scalar], Field(description="Names and plain values kept with the item.", max_length=64)
 ]
 
-MAX_K = 10_000  # the engine's own limit
 MAX_ITEMS = 1_000
 MAX_ID = 2**63 - 1  # ids are signed 64-bit integers
 
@@ -55,37 +54,34 @@ PictureBytes: TypeAlias = Annotated[
 ]
 
 
+def check_item(value: int | str) -> int | str:
+    """Refuse an id that no item can have, and an empty uri."""
+    if isinstance(value, int) and not 1 <= value <= MAX_ID:
+        raise ValueError(f"an id is 1 to {MAX_ID}")
+    if value == "":
+        raise ValueError("a uri is not empty")
+    return value
+
+
+ItemName: TypeAlias = Annotated[
+    int | str,
+    AfterValidator(check_item),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+                {"type": "string", "minLength": 1},
+            ],
+            "description": "An item of the gallery, by its id or its uri; finds more like it.",
+        }
+    ),
+]
+
+
 class Strict(BaseModel):
     """A request: unknown fields are refused, so a misspelled one cannot pass unseen."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class SearchRequest(Strict):
-    """What to look for: words, a picture, an item of the gallery, or several of these together."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"text": "two dogs in snow", "k": 5}, {"like": 7, "kind": "image"}]}
-    )
-
-    text: str | None = Field(None, description="Words to look for.")
-    image: PictureBytes | None = None
-    like: int | None = Field(None, ge=1, le=MAX_ID, description="The id of an item; finds more like it.")
-    kind: Kind | None = Field(None, description="null looks among pictures, if there are any.")
-    filter: str | None = Field(
-        None,
-        description="Which items may be hits: `year >= 2020 and has place`.",
-        max_length=10_000,
-    )
-    k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
-    rerank: bool = Field(True, description="Look at the best candidates again, closely.")
-    explain: bool = Field(False, description="Tell for each hit what its score is made of.")
-
-    @model_validator(mode="after")
-    def _something_to_look_for(self) -> SearchRequest:
-        if self.text is None and self.image is None and self.like is None:
-            raise ValueError("give at least one of text, image and like")
-        return self
 
 
 class TextItem(Strict):
@@ -173,8 +169,12 @@ class HitReply(ItemReply):
 class QueryReply(BaseModel):
     """The query as it was understood; a picture is named by its digest, not repeated."""
 
-    parts: list[dict[str, str | int | float | None]]
+    parts: list[dict[str, str | int | float | list[float] | None]]
     kind: Kind | None
+    phrases: list[str] = Field(description="What a hit must have word for word.")
+    written: str | None = Field(
+        description="The query as it could be typed; null with a picture that was sent."
+    )
 
 
 class PlanReply(BaseModel):
@@ -192,7 +192,12 @@ class SearchReply(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "query": {"parts": [{"text": "two dogs in snow", "weight": 1.0}], "kind": "image"},
+                    "query": {
+                        "parts": [{"text": "two dogs in snow", "weight": 1.0}],
+                        "kind": "image",
+                        "phrases": [],
+                        "written": "two dogs in snow",
+                    },
                     "hits": [
                         {
                             "rank": 1,

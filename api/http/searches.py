@@ -7,23 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from api.documents import Document, result_document
+from api.http.asking import SearchRequest, to_query
 from api.http.bodies import search_request
 from api.http.openapi import form_schema, problems, request_body
-from api.http.schemas import SearchReply, SearchRequest
+from api.http.schemas import SearchReply
 from api.http.state import Engine
-from engine import Part, Query
 
 router = APIRouter(tags=["search"])
 
 FORM_SCHEMA = form_schema(
     {
+        "query": {"type": "string", "description": "A query as it is typed; see docs/query.md."},
         "text": {"type": "string"},
         "image": {
             "type": "string",
             "contentMediaType": "application/octet-stream",
             "description": "A picture file.",
         },
-        "like": {"type": "integer"},
+        "like": {"type": ["integer", "string"]},
         "kind": {"type": "string", "enum": ["image", "text"]},
         "filter": {"type": "string"},
         "k": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10},
@@ -48,15 +49,3 @@ def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_reque
         query, k=wanted.k, filter=wanted.filter, rerank=wanted.rerank, explain=wanted.explain
     )
     return result_document(query, result)
-
-
-def to_query(wanted: SearchRequest) -> Query:
-    """Make the engine's query: one part for each thing given, all of the same weight."""
-    parts = []
-    if wanted.text is not None:
-        parts.append(Part(text=wanted.text))
-    if wanted.image is not None:
-        parts.append(Part(picture=wanted.image))
-    if wanted.like is not None:
-        parts.append(Part(item=wanted.like))
-    return Query(parts=tuple(parts), kind=wanted.kind)

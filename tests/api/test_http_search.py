@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from serving import picture_bytes, running
 from starlette.testclient import TestClient
 
@@ -44,7 +46,12 @@ def test_words_find_the_picture_they_name(client: TestClient, color: str) -> Non
     assert first_name(reply) == f"{color}.png"
     assert [hit["rank"] for hit in reply["hits"]] == [1, 2, 3]
     assert reply["hits"] == sorted(reply["hits"], key=lambda hit: -hit["score"])
-    assert reply["query"] == {"parts": [{"text": color, "weight": 1.0}], "kind": None}
+    assert reply["query"] == {
+        "parts": [{"text": color, "weight": 1.0}],
+        "kind": None,
+        "phrases": [],
+        "written": color,
+    }
 
 
 def test_the_reply_is_the_document_the_command_line_prints(gallery: Path) -> None:
@@ -95,6 +102,81 @@ def test_words_and_a_picture_together_move_the_answer(gallery: Path, client: Tes
     with SearchEngine.open(gallery) as engine:
         expected = [hit.item.uri for hit in engine.search(Query(parts), k=5)]
     assert [hit["uri"] for hit in both["hits"]] == expected
+
+
+def ids(reply: dict[str, Any]) -> list[int]:
+    return [hit["id"] for hit in reply["hits"]]
+
+
+def test_a_typed_query_and_its_parts_are_the_same_query(client: TestClient) -> None:
+    red = search(client, text="red", k=1)["hits"][0]
+    typed = search(client, query=f'"blue" + like:{red["id"]}[0,0,0.5,0.5]*0.5 - "green"*0.25')
+    parts = [
+        {"text": "blue"},
+        {"like": red["uri"], "region": [0, 0, 0.5, 0.5], "weight": 0.5},
+        {"text": "green", "weight": -0.25},
+    ]
+    given = search(client, parts=parts)
+    assert ids(typed) == ids(given) != ids(search(client, text="blue"))
+    assert typed["query"]["written"] == f'"blue" + like:{red["id"]}[0,0,0.5,0.5]*0.5 - "green"*0.25'
+    assert typed["query"]["parts"][1] == {"like": red["id"], "weight": 0.5, "region": [0, 0, 0.5, 0.5]}
+
+
+def test_what_is_typed_and_what_is_given_are_added_up(client: TestClient) -> None:
+    image = base64.b64encode(picture_bytes("red")).decode()
+    reply = search(
+        client, query='the "red" -blue', parts=[{"image": image, "weight": 2}], phrases=["red card"]
+    )
+    assert [part["weight"] for part in reply["query"]["parts"]] == [1, -1, 2]
+    assert (reply["query"]["phrases"], reply["query"]["written"]) == (["red", "red card"], None)
+
+
+def test_text_is_never_read_as_a_sum(client: TestClient) -> None:
+    assert len(search(client, text="red -blue")["query"]["parts"]) == 1
+    assert len(search(client, query="red -blue")["query"]["parts"]) == 2
+
+
+def test_a_box_of_a_sent_picture_is_what_is_looked_for(client: TestClient) -> None:
+    flag = Image.new("RGB", (60, 20), "red")
+    flag.paste("blue", (30, 0, 60, 20))
+    out = io.BytesIO()
+    flag.save(out, "PNG")
+    image = base64.b64encode(out.getvalue()).decode()
+    assert first_name(search(client, parts=[{"image": image, "region": [30, 0, 30, 20]}])) == "blue.png"
+    assert first_name(search(client, parts=[{"image": image, "region": [0, 0, 0.5, 1]}])) == "red.png"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"query": '"red" + {path}'}, "names a picture file, and none is read over HTTP"),
+        ({"query": 'image:"{path}"'}, "names a picture file, and none is read over HTTP"),
+        ({"query": '"red'}, 'not closed:\n  "red\n  ^'),
+        ({"parts": [{"text": "red", "like": 1}]}, "parts.0: Value error, a part is one of"),
+        ({"parts": [{"like": 1, "region": [0, 0, 1]}]}, "parts.0.region"),
+        ({"parts": [{"like": 1, "region": [0, 0, 5000, 1]}]}, "reaches outside the picture; the picture is"),
+        ({"parts": [{"text": "red", "wieght": 2}]}, "parts.0.wieght"),
+        ({"parts": []}, "give at least one of query, text, image, like and parts"),
+    ],
+)
+def test_a_query_that_is_none_is_refused(
+    client: TestClient, tmp_path: Path, fields: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "pictures" / "red.png"
+    assert path.is_file()
+    if "query" in fields:
+        fields = {"query": fields["query"].replace("{path}", str(path))}
+    response = client.post("/v1/search", json=fields)
+    assert response.status_code == 422
+    assert said in response.json()["detail"]
+
+
+def test_an_item_is_named_by_uri_in_a_form_too(client: TestClient) -> None:
+    red = search(client, text="red", k=1)["hits"][0]
+    by_id = client.post("/v1/search", files={"like": (None, str(red["id"]))}).json()
+    by_uri = client.post("/v1/search", files={"like": (None, red["uri"])}).json()
+    assert ids(by_id) == ids(by_uri) == ids(search(client, like=red["uri"]))
+    assert red["id"] not in ids(by_id)
 
 
 def test_kind_asks_for_texts_only(client: TestClient) -> None:

@@ -93,6 +93,26 @@ def test_search_by_a_picture_and_by_both(indexed: Path, pictures: Path) -> None:
     assert best == {file_uri(pictures / "blue.png"), file_uri(pictures / "red.png")}
 
 
+def test_search_by_a_sum_and_by_an_item(indexed: Path, pictures: Path) -> None:
+    def uris(*arguments: str | Path) -> list[str]:
+        ran = invoke("search", *arguments, "--gallery", indexed, *CPU, "--json")
+        return [hit["uri"] for hit in ran.document["hits"]]
+
+    blue = pictures / "blue.png"
+    assert uris(f'"red" + image:"{blue}"') == uris("red", "--image", blue)
+    assert uris(f'"red" + {blue}[0,0,1,1] - "green"*0.5') != uris("red", "--image", blue)
+    like = uris("--like", file_uri(blue))
+    assert like == uris(f"like:{file_uri(blue)}") and file_uri(blue) not in like
+
+    mistaken = invoke("search", '"red', "--gallery", indexed, *CPU)
+    assert (mistaken.code, mistaken.err) == (
+        1,
+        'error: the quotes that open here are not closed:\n  "red\n  ^\n',
+    )
+    gone = invoke("search", "--like", "999", "--gallery", indexed, *CPU, "--json")
+    assert (gone.code, gone.document["error"]["kind"]) == (1, "ItemNotFound")
+
+
 def test_search_as_a_table_with_its_explanation(
     indexed: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,9 @@ def test_huge_weights_only_scale(engine: SearchEngine) -> None:
 
 
 def test_a_file_that_is_not_there_is_told_from_words(engine: SearchEngine) -> None:
-    with pytest.raises(BadInput, match="beach.jpg: cannot be read: .*if these are words, put them in quotes"):
+    with pytest.raises(
+        BadInput, match="cannot be read: .*: beach.jpg; if these are words, put them in quotes"
+    ):
         engine.search("beach.jpg")
 
 

@@ -1,0 +1,109 @@
+"""What a search over HTTP may ask, and how it becomes the engine's query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
+
+from api.http.schemas import ItemName, Kind, PictureBytes, Strict
+from engine import BadInput, Part, Query, Region
+from engine.grammar import parse
+from engine.options import MAX_K
+from engine.query import MAX_CHARACTERS, MAX_PARTS
+
+
+class PartRequest(Strict):
+    """One weighted part of a query: words, a picture or an item, or a box of one of the two."""
+
+    text: str | None = Field(None, description="Words to look for, as they are.")
+    image: PictureBytes | None = None
+    like: ItemName | None = None
+    region: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = Field(
+        None,
+        description="A box of the picture: x, y, width, height, in pixels, or in shares when none is over 1.",
+    )
+    weight: FiniteFloat = Field(1.0, description="Below 0 takes away.")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> PartRequest:
+        if sum(thing is not None for thing in (self.text, self.image, self.like)) != 1:
+            raise ValueError("a part is one of text, image and like")
+        return self
+
+
+class SearchRequest(Strict):
+    """What to look for: a query as it is typed, parts, or simply words, a picture, an item; all are added."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": "two dogs in snow", "k": 5},
+                {"like": 7, "kind": "image"},
+                {"query": '"beach" + like:42[0.1,0.2,0.5,0.5] - "people"*0.5'},
+                {"parts": [{"text": "beach"}, {"like": 42, "region": [0.1, 0.2, 0.5, 0.5], "weight": -0.5}]},
+            ]
+        }
+    )
+
+    query: str | None = Field(None, description="A query as it is typed: a sum of terms, or plain text.")
+    text: str | None = Field(
+        None, description="Words to look for, as they are: no sign in them has a meaning."
+    )
+    image: PictureBytes | None = None
+    like: ItemName | None = None
+    parts: list[PartRequest] = Field([], description="Weighted parts, added up.", max_length=MAX_PARTS)
+    phrases: list[str] = Field([], description="What a hit must have word for word.", max_length=MAX_PARTS)
+    kind: Kind | None = Field(None, description="null looks among pictures, if there are any.")
+    filter: str | None = Field(
+        None,
+        description="Which items may be hits: `year >= 2020 and has place`.",
+        max_length=MAX_CHARACTERS,
+    )
+    k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
+    rerank: bool = Field(True, description="Look at the best candidates again, closely.")
+    explain: bool = Field(False, description="Tell for each hit what its score is made of.")
+
+    @model_validator(mode="after")
+    def _something_to_look_for(self) -> SearchRequest:
+        if (
+            not self.parts
+            and self.query is None
+            and self.text is None
+            and self.image is None
+            and self.like is None
+        ):
+            raise ValueError("give at least one of query, text, image, like and parts")
+        return self
+
+
+def to_query(wanted: SearchRequest) -> Query:
+    """Make the engine's query of everything given."""
+    parts = [_part(part) for part in wanted.parts]
+    phrases = tuple(wanted.phrases)
+    if wanted.text is not None:
+        parts.append(Part(text=wanted.text))
+    if wanted.image is not None:
+        parts.append(Part(picture=wanted.image))
+    if wanted.like is not None:
+        parts.append(Part(item=wanted.like))
+    if wanted.query is not None:
+        typed = parse(wanted.query)
+        _refuse_files(typed)
+        parts, phrases = [*typed.parts, *parts], typed.phrases + phrases
+    return Query(tuple(parts), wanted.kind, phrases)
+
+
+def _part(wanted: PartRequest) -> Part:
+    region = None if wanted.region is None else Region(*wanted.region)
+    return Part(wanted.text, wanted.image, wanted.like, wanted.weight, region)
+
+
+def _refuse_files(query: Query) -> None:
+    """Nobody may have a file of this machine opened by naming it."""
+    for part in query.parts:
+        if isinstance(part.picture, Path):
+            raise BadInput(
+                f"{part.picture} names a picture file, and none is read over HTTP; send the picture itself "
+                'as a part, {"image": "<base64>"}, or put the name in quotes to look for its words'
+            )
