@@ -145,7 +145,7 @@ class Generation:
         self.unsaved = 0
         for other in directory.iterdir():
             if other != target and _model_of(other) in (self.model_id, None):
-                shutil.rmtree(other, ignore_errors=True)
+                _drop(other)
 
     def _write(self, directory: Path, gallery: str) -> None:
         for signal, view in self.views.items():
@@ -200,7 +200,14 @@ def forget_model(directory: Path, model_id: int) -> None:
     """Remove the generations of a model."""
     for path in directory.glob("*.*"):
         if _model_of(path) == model_id:
-            shutil.rmtree(path, ignore_errors=True)
+            _drop(path)
+
+
+def _drop(path: Path) -> None:
+    """Remove a generation so that a kill in the middle leaves nothing that looks like one."""
+    if not path.name.startswith("."):
+        path = path.rename(path.with_name(f".{path.name}.{os.getpid()}"))
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _model_of(path: Path) -> int | None:

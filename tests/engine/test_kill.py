@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from engine import SearchEngine
 
+ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from engine import Item, SearchEngine
@@ -26,6 +28,15 @@ with SearchEngine.open(sys.argv[1], model="color") as gallery:
             gallery.add([Item(f"item {n}", "text", f"red again w{n}")])
         print(n, flush=True)
 """
+
+
+def test_indexing_is_killed_at_200_random_points() -> None:
+    command = [sys.executable, "-m", "bench.kill", "--points", "200", "--works", "index"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "200 kills in" in done.stdout and "nothing lost, nothing twice" in done.stdout
+    found = re.search(r"index: 200 killed, (\d+) of them after a commit", done.stdout)
+    assert found and int(found[1]) >= 20, done.stdout  # not all before anything had happened
 
 
 @pytest.mark.parametrize("seed", range(3))
