@@ -30,6 +30,9 @@ def result_document(query: str | Query, result: Result) -> Document:
         "reranked": bool(result.reranked),
         "plan": plan_document(result.plan),
         "notes": list(result.notes),
+        "no_match": result.no_match,
+        "misses": [hit_document(hit) for hit in result.misses],
+        "next_page": result.next_page,
     }
 
 
@@ -58,6 +61,10 @@ def hit_document(hit: Hit) -> Document:
         "score": number(hit.score),
         "probability": None if hit.probability is None else number(hit.probability),
         "signals": _numbers(hit.signals),
+        "alike": [
+            {**item_document(one.item), "likeness": number(one.likeness), "exact": one.exact}
+            for one in hit.alike
+        ],
     }
     if hit.explanation is not None:
         document["explanation"] = explanation_document(hit.explanation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -40,6 +41,13 @@ LikeOption = Annotated[
 ]
 KOption = Annotated[int, typer.Option("-k", metavar="N", help="How many hits.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each hit is where it is.")]
+GroupOption = Annotated[bool, typer.Option("--group", help="Put near-duplicates behind one hit.")]
+DiversityOption = Annotated[
+    float, typer.Option("--diversity", metavar="0..1", help="Prefer hits unlike those above them.")
+]
+PageOption = Annotated[
+    str | None, typer.Option("--page", metavar="CURSOR", help="The hits after those of another search.")
+]
 
 
 @guarded
@@ -53,13 +61,25 @@ def search(
     filter: FilterOption = None,
     rerank: RerankOption = True,
     explain: ExplainOption = False,
+    group: GroupOption = False,
+    diversity: DiversityOption = 0.0,
+    page: PageOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures by words, pictures, items, and weighted sums of these."""
     asked = make_query(query, image, like, kind)
     with open_to_read(gallery, device) as engine:
-        result = engine.search(asked, k=k, filter=filter, rerank=rerank, explain=explain)
+        result = engine.search(
+            asked,
+            k=k,
+            filter=filter,
+            rerank=rerank,
+            explain=explain,
+            group=group,
+            diversity=diversity,
+            page=page,
+        )
     if as_json:
         from api.documents import result_document
 
@@ -67,8 +87,12 @@ def search(
         return
     for line in result.notes:
         note(line)
-    stdout.print(hits_table(result, explain))
+    if result.no_match:
+        stdout.print(Text("Nothing here matches." + (" The nearest:" if result.misses else "")))
+    stdout.print(hits_table(result.hits or result.misses, explain))
     stdout.print(Text(_summary(result), style="dim"))
+    if result.next_page:
+        stdout.print(Text(f"more: --page {result.next_page}", style="dim"), soft_wrap=True)
     if explain:
         from api.cli.explain import show_explanations
 
@@ -95,10 +119,10 @@ def make_query(
     return replace(asked, parts=tuple(parts), kind=kind)
 
 
-def hits_table(result: Result, explain: bool = False) -> Table:
+def hits_table(hits: Sequence[Hit], explain: bool = False) -> Table:
     """Lay out the hits, best first; with `explain`, also their signals and their ranks in recall."""
-    calibrated = any(hit.probability is not None for hit in result)
-    signals = sorted({str(name) for hit in result for name in hit.signals}) if explain else []
+    calibrated = any(hit.probability is not None for hit in hits)
+    signals = sorted({str(name) for hit in hits for name in hit.signals}) if explain else []
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in (
         "rank",
@@ -109,7 +133,7 @@ def hits_table(result: Result, explain: bool = False) -> Table:
     ):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("item", overflow="fold")
-    for hit in result:
+    for hit in hits:
         cells = [str(hit.rank), f"{hit.score:.4f}"]
         if calibrated:
             cells.append("" if hit.probability is None else f"{hit.probability:.0%}")
@@ -118,7 +142,16 @@ def hits_table(result: Result, explain: bool = False) -> Table:
         if explain:
             cells.append(f"#{hit.explanation.recall_rank}" if hit.explanation else "")
         table.add_row(*cells, item_text(hit))
+        if hit.alike:
+            table.add_row(*[""] * len(cells), Text(_behind(hit), style="dim"))
     return table
+
+
+def _behind(hit: Hit) -> str:
+    """Say what was grouped behind a hit."""
+    same = sum(one.exact for one in hit.alike)
+    kinds = ((same, "the same file"), (len(hit.alike) - same, "alike"))
+    return "+ " + ", ".join(f"{count} {name}" for count, name in kinds if count)
 
 
 def item_text(hit: Hit) -> Text:

@@ -63,6 +63,13 @@ class SearchRequest(Strict):
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
     rerank: bool = Field(True, description="Look at the best candidates again, closely.")
     explain: bool = Field(False, description="Tell for each hit what its score is made of.")
+    group: bool = Field(False, description="Put near-duplicates behind one hit.")
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="How much to prefer hits unlike those above them; 0 is off."
+    )
+    page: str | None = Field(
+        None, min_length=1, description="The `next_page` of the reply before; the rest as it was."
+    )
 
     @model_validator(mode="after")
     def _something_to_look_for(self) -> SearchRequest:

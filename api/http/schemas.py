@@ -156,6 +156,13 @@ class ItemReply(BaseModel):
     metadata: dict[str, Scalar] = Field(description="Pictures always have width, height and format.")
 
 
+class AlikeReply(ItemReply):
+    """An item that stands behind a hit it hardly differs from."""
+
+    likeness: float | None = Field(description="The cosine of the two pictures' vectors.")
+    exact: bool = Field(description="Whether both have the same bytes.")
+
+
 class HitReply(ItemReply):
     """One answer: an item, its score and what the score is made of."""
 
@@ -163,6 +170,7 @@ class HitReply(ItemReply):
     score: float | None = Field(description="Higher is better.")
     probability: float | None = Field(description="Of being relevant; null when the model is not calibrated.")
     signals: dict[str, float | None] = Field(description="The score of each view of the item.")
+    alike: list[AlikeReply] = Field(description="What was grouped behind it, when that was asked for.")
     explanation: ExplanationReply | None = Field(None, description="Only there when asked for.")
 
 
@@ -208,12 +216,16 @@ class SearchReply(BaseModel):
                             "score": 0.412803,
                             "probability": 0.871,
                             "signals": {"visual": 0.301512},
+                            "alike": [],
                         }
                     ],
                     "timings": {"total": 31.2},
                     "reranked": True,
                     "plan": {"name": "unfiltered", "allowed": 420, "held": 420},
                     "notes": [],
+                    "no_match": False,
+                    "misses": [],
+                    "next_page": "AQAqAQcHm1QvW8Y",
                 }
             ]
         }
@@ -225,6 +237,9 @@ class SearchReply(BaseModel):
     reranked: bool
     plan: PlanReply
     notes: list[str] = Field(description="What a person should know about these hits.")
+    no_match: bool | None = Field(description="Whether nothing fits; null where the model cannot tell.")
+    misses: list[HitReply] = Field(description="The nearest, when nothing fits.")
+    next_page: str | None = Field(description="Sent as `page`, it asks for the hits after these.")
 
 
 class OutcomeReply(BaseModel):

@@ -30,6 +30,9 @@ FORM_SCHEMA = form_schema(
         "k": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10},
         "rerank": {"type": "boolean", "default": True},
         "explain": {"type": "boolean", "default": False},
+        "group": {"type": "boolean", "default": False},
+        "diversity": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+        "page": {"type": "string"},
     }
 )
 
@@ -46,6 +49,13 @@ def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_reque
     """Give the best hits, best first. The reply is the one `crosslight search --json` prints."""
     query = to_query(wanted)
     result = engine.search(
-        query, k=wanted.k, filter=wanted.filter, rerank=wanted.rerank, explain=wanted.explain
+        query,
+        k=wanted.k,
+        filter=wanted.filter,
+        rerank=wanted.rerank,
+        explain=wanted.explain,
+        group=wanted.group,
+        diversity=wanted.diversity,
+        page=wanted.page,
     )
     return result_document(query, result)

@@ -113,6 +113,20 @@ def test_search_by_a_sum_and_by_an_item(indexed: Path, pictures: Path) -> None:
     assert (gone.code, gone.document["error"]["kind"]) == (1, "ItemNotFound")
 
 
+def test_search_in_pages_and_in_groups(indexed: Path) -> None:
+    def ask(*arguments: str) -> Ran:
+        return invoke("search", "red", "--gallery", indexed, "-k", "4", *arguments, *CPU)
+
+    first = ask("--json").document
+    second = ask("--page", first["next_page"], "--json").document
+    assert [hit["rank"] for hit in first["hits"] + second["hits"]] == [1, 2, 3, 4, 5, 6]
+    assert len({hit["id"] for hit in first["hits"] + second["hits"]}) == 6
+    assert second["next_page"] is None
+    assert f"--page {first['next_page']}" in ask().out
+    grouped = ask("--group", "--diversity", "0.5", "--json").document
+    assert grouped["hits"] and grouped["notes"]
+
+
 def test_search_as_a_table_with_its_explanation(
     indexed: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,74 @@
+"""`POST /v1/search`: groups, diversity and pages, as the engine makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from serving import COLORS
+from starlette.testclient import TestClient
+from test_http_search import ids, search
+
+from engine import SearchEngine
+
+
+def names(reply: dict[str, object]) -> list[str]:
+    return [Path(hit["uri"]).name for hit in reply["hits"]]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def twins(gallery: Path, tmp_path: Path) -> None:
+    """The red picture again: once byte for byte, once in another size."""
+    pictures = tmp_path / "pictures"
+    (pictures / "red-copy.png").write_bytes((pictures / "red.png").read_bytes())
+    Image.new("RGB", (90, 70), "red").save(pictures / "red-small.png")
+    with SearchEngine.open(gallery) as engine:
+        engine.add([pictures / "red-copy.png", pictures / "red-small.png"])
+
+
+def test_near_duplicates_stand_behind_one_hit(client: TestClient, twins: None) -> None:
+    assert len(search(client, text="red")["hits"]) == 7
+    reply = search(client, text="red", group=True)
+    assert len(reply["hits"]) == 5
+    first = reply["hits"][0]
+    shown = {Path(first["uri"]).name, *(Path(one["uri"]).name for one in first["alike"])}
+    assert shown == {"red.png", "red-copy.png", "red-small.png"}
+    assert sorted(one["exact"] for one in first["alike"]) in ([False, False], [False, True])
+    assert all(one["likeness"] > 0.95 for one in first["alike"])
+
+
+def test_diversity_prefers_hits_unlike_those_above(client: TestClient, twins: None) -> None:
+    plain, diverse = search(client, text="red", k=3), search(client, text="red", k=3, diversity=0.9)
+    assert all(name.startswith("red") for name in names(plain))
+    assert sum(name.startswith("red") for name in names(diverse)) < 3
+    assert diverse["notes"]
+
+
+def test_pages_add_up_to_the_whole(client: TestClient) -> None:
+    whole = ids(search(client, query="red", k=10))
+    seen: list[int] = []
+    page = None
+    while True:
+        reply = search(client, query="red", k=2, **({"page": page} if page else {}))
+        seen += ids(reply)
+        page = reply["next_page"]
+        if page is None:
+            break
+    assert seen == whole and len(seen) == len(COLORS)
+
+
+def test_a_page_of_another_query_is_refused(client: TestClient) -> None:
+    page = search(client, query="red", k=2)["next_page"]
+    response = client.post("/v1/search", json={"query": "blue", "page": page})
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:crosslight:problem:bad-input"
+
+
+def test_the_options_travel_in_a_form_too(client: TestClient, twins: None) -> None:
+    fields = {"text": "red", "group": "true", "diversity": "0.5", "k": "2"}
+    response = client.post("/v1/search", files={name: (None, value) for name, value in fields.items()})
+    assert response.status_code == 200, response.text
+    assert response.json() | {"timings": 0} == search(client, text="red", group=True, diversity=0.5, k=2) | {
+        "timings": 0
+    }
