@@ -37,8 +37,14 @@ def result_document(query: str | Query, result: Result) -> Document:
 
 
 def plan_document(plan: Plan) -> Document:
-    """Describe how a filtered search was run."""
-    return {"name": plan.name, "allowed": int(plan.allowed), "held": int(plan.held)}
+    """Describe how a filtered search was run, and why."""
+    return {
+        "name": plan.name,
+        "allowed": plan.allowed,
+        "held": plan.held,
+        "estimated": plan.estimated,
+        "reason": plan.reason,
+    }
 
 
 def query_document(query: str | Query) -> Document:

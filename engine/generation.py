@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from engine.filters import parse
-from engine.index import AUTO, PROBED, Choice, Index, make_index
+from engine.index import AUTO, PROBED, Choice, Index, bitmap_of, make_index
 from engine.store import Store
 from engine.store.rows import State
 from engine.tokens import TokenStore
@@ -79,10 +79,7 @@ class Generation:
     def bitmap(self, filter_text: str, store: Store) -> Bitmap:
         """Return which items a filter names, from the store or as it was found at this revision."""
         if filter_text not in self.bitmaps:
-            ids = store.matching(parse(filter_text))
-            bitmap = np.zeros(int(ids.max(initial=-1)) + 1, dtype=bool)
-            bitmap[ids] = True
-            self.bitmaps[filter_text] = bitmap
+            self.bitmaps[filter_text] = bitmap_of(store.matching(parse(filter_text)))
         self.bitmaps.move_to_end(filter_text)
         while len(self.bitmaps) > KEPT_BITMAPS:
             self.bitmaps.popitem(last=False)

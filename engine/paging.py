@@ -35,11 +35,9 @@ class Cursor:
     hits: int
     shown: frozenset[int]
 
-    def allowed(self, bitmap: Bitmap | None) -> Bitmap:
-        """Narrow a bitmap (`None`: everything) to the items that were there when the first page was made."""
-        if bitmap is None:
-            return np.ones(self.newest + 1, dtype=bool)
-        return bitmap[: self.newest + 1]
+    def allowed(self) -> Bitmap:
+        """Name the items that were there when the first page was made."""
+        return np.ones(self.newest + 1, dtype=bool)
 
 
 def asked_for(query: Query, options: Options) -> str:

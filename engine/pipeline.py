@@ -11,7 +11,7 @@ from engine.clock import Clock
 from engine.grouping import LOOK_ALIKE
 from engine.options import Options
 from engine.paging import Cursor, asked_for, read_cursor, write_cursor
-from engine.plan import choose
+from engine.plan import Asked, choose, plan_filtered
 from engine.query import Composed, check, compose, wanted_signal
 from engine.ranking import RERANK_DEPTH, Ranking, Recalled, explained, order, recall
 from engine.serving import Serving
@@ -75,15 +75,19 @@ def _recalled(
     generation = serving.generation
     with serving.view_lock:
         serving.refresh()
-        bitmap = None if options.filter is None else generation.bitmap(options.filter, serving.store)
         after = after or Cursor(generation.newest, 0, frozenset())
-        if generation.newest > after.newest:
-            bitmap = after.allowed(bitmap)
-        clock.lap("filter")
         signal = wanted_signal(query, generation.held())
         view = generation.views.get(signal)
-        plan, planned = choose(view.index if view else None, bitmap)
-        found = recall(view, signal, composed, planned, depth(options, len(after.shown), RERANK_DEPTH))
+        index = view.index if view else None
+        most = depth(options, len(after.shown), RERANK_DEPTH)
+        if options.filter is not None:
+            wanted = most + len(composed.exclude)
+            asked = Asked(composed.vectors[signal], wanted, options.filter, after.newest)
+            plan, planned = plan_filtered(asked, index, generation, serving.store)
+        else:
+            plan, planned = choose(index, after.allowed() if generation.newest > after.newest else None)
+        clock.lap("filter")
+        found = recall(view, signal, composed, planned, most)
     clock.lap("recall")
     return found, plan, after
 

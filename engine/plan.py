@@ -1,32 +1,94 @@
 """How a filtered search is run, and why.
 
-A filter is answered by the store as a bitmap over item ids; the index then either scores the allowed
-items alone (pre-filter) or scans everything and skips the others (bitmap). Both are exact on a flat
-index, so the choice is one of time only, and gathering single vectors soon costs more than skipping. An
-approximate index finds less the more it has to skip, so there a strict filter is answered exactly.
+Before a filter is answered, a sample of the items tells about how many it allows. One that allows most
+items of a large gallery need not be answered for all of them: more hits are asked for than are wanted, and
+each is checked (over-fetch). Else the store answers it as a bitmap over item ids, and the index either
+scores the allowed items alone (pre-filter) or scans everything and skips the others (bitmap). All are exact
+on a flat index, so the choice is one of time only, and gathering single vectors soon costs more than
+skipping. An approximate index finds less the more it has to skip, so there a strict filter is answered
+exactly.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned
-from engine.types import Bitmap, Plan
+from engine.filters import Filter, parse
+from engine.generation import Generation
+from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned, bitmap_of
+from engine.store import Store
+from engine.types import Bitmap, Floats, Ids, Plan
 
 FLAT_GATHER_SHARE = 0.0025  # up to this share, scoring the allowed alone is faster (bench/filters.py)
 GATHER_SHARE = 0.05
+SAMPLE = 500  # items asked about to estimate a share
+OVER_FETCH_SHARE = 0.5  # from this estimated share on, checking hits is less work than a bitmap,
+OVER_FETCH_LEAST = 20_000  # in a gallery of more items than this
+MARGIN = 1.25  # so many times the hits that the estimate calls for
 
 
 def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
     """Choose how to search an index for the items that a bitmap names (`None`: all)."""
     held = len(index) if index is not None else 0
     if index is None or bitmap is None:
-        return Plan("unfiltered", held, held), EVERYTHING
+        return Plan("unfiltered", held, held, reason="there is no filter"), EVERYTHING
     rows = index.rows(bitmap)
     allowed = int(np.count_nonzero(rows))
     if not allowed:
-        return Plan("empty", 0, held), Planned(rows, gather=True)
-    share = FLAT_GATHER_SHARE if index.kind in FLAT_KINDS else GATHER_SHARE
-    if allowed <= share * held:
-        return Plan("pre-filter", allowed, held), Planned(rows, gather=True)
-    return Plan("bitmap", allowed, held), Planned(rows)
+        return Plan("empty", 0, held, reason="no item is allowed"), Planned(rows, gather=True)
+    limit = FLAT_GATHER_SHARE if index.kind in FLAT_KINDS else GATHER_SHARE
+    share = f"{allowed / held:.2%} of the items are allowed"
+    if allowed <= limit * held:
+        reason = f"{share}, at most {limit:.2%}: scoring them alone is faster, and exact"
+        return Plan("pre-filter", allowed, held, reason=reason), Planned(rows, gather=True)
+    reason = f"{share}, over {limit:.2%}: skipping the others is faster"
+    return Plan("bitmap", allowed, held, reason=reason), Planned(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A filtered search: the query (1, dim), how many hits, the filter, and the highest id allowed."""
+
+    vector: Floats
+    most: int
+    filter: str
+    newest: int
+
+
+def plan_filtered(
+    asked: Asked, index: Index | None, generation: Generation, store: Store
+) -> tuple[Plan, Planned]:
+    """Estimate what a filter allows, and choose how to search an index under it."""
+    held = len(index) if index is not None else 0
+    tree = parse(asked.filter)
+    share = estimate(tree, generation.newest, store)
+    if index is not None and asked.filter not in generation.bitmaps and share >= OVER_FETCH_SHARE:
+        fetched = round(MARGIN * asked.most / share)
+        if held > OVER_FETCH_LEAST and 2 * fetched < held:
+            kept = _over_fetch(asked, index, fetched, tree, store)
+            if len(kept) >= asked.most:
+                reason = (
+                    f"{len(kept):,} of {fetched:,} hits are allowed: no need to ask about the other items"
+                )
+                plan = Plan("over-fetch", None, held, round(share * held), reason)
+                return plan, Planned(index.rows(bitmap_of(kept)), gather=True)
+    bitmap = generation.bitmap(asked.filter, store)[: asked.newest + 1]
+    plan, planned = choose(index, bitmap)
+    return replace(plan, estimated=round(share * held)), planned
+
+
+def estimate(tree: Filter, newest: int, store: Store) -> float:
+    """Return about which share of the items a filter allows, from a sample of ids up to the newest."""
+    generator = np.random.default_rng(0)
+    some = np.unique(generator.integers(1, newest + 1, SAMPLE)) if newest > SAMPLE else np.arange(newest) + 1
+    found, there = store.matching_among(tree, some.tolist())
+    return len(found) / there if there else 0.0
+
+
+def _over_fetch(asked: Asked, index: Index, fetched: int, tree: Filter, store: Store) -> Ids:
+    """Return which of the nearest of all items a filter allows."""
+    ids = index.search(asked.vector, fetched)[1][0]
+    some = ids[(ids >= 0) & (ids <= asked.newest)]
+    return store.matching_among(tree, some.tolist())[0]

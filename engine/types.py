@@ -187,11 +187,17 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a filtered search was run: over `allowed` of `held` items, and by which way."""
+    """How a filtered search was run: over `allowed` of `held` items, by which way, and why.
 
-    name: Literal["unfiltered", "pre-filter", "bitmap", "empty"]
-    allowed: int
+    `estimated` is how many items the filter was thought to allow, from a sample, before its answer was known.
+    `allowed` is `None` where it never had to be known: hits were asked for in excess, and each was checked.
+    """
+
+    name: Literal["unfiltered", "pre-filter", "bitmap", "over-fetch", "empty"]
+    allowed: int | None
     held: int
+    estimated: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from rich.columns import Columns
 from rich.text import Text
 
 from api.cli.output import name_of, plain, stdout
-from engine.types import Explanation, Floats, Hit, Result, WordMap
+from engine.types import Explanation, Floats, Hit, Plan, Result, WordMap
 
 SHADES = " ░▒▓█"
 GRIDS_SHOWN = 3
@@ -19,7 +19,8 @@ PLACES = (
 
 
 def show_explanations(result: Result) -> None:
-    """Print why each hit is where it is."""
+    """Print how the search was run, and why each hit is where it is."""
+    stdout.print(Text(plan_line(result.plan)), soft_wrap=True)
     for hit in result:
         if hit.explanation is None:
             continue
@@ -31,6 +32,15 @@ def show_explanations(result: Result) -> None:
             stdout.print(Text("  " + "; ".join(describe(word) for word in words)), soft_wrap=True)
             grids = [heat_grid(word) for word in words[:GRIDS_SHOWN] if fits(word)]
             stdout.print(Columns(grids, padding=(0, 2)))
+
+
+def plan_line(plan: Plan) -> str:
+    """Say which way a filter took the search, what was estimated, and what it allowed."""
+    if plan.name == "unfiltered":
+        return f"plan: unfiltered, {plan.held:,} items"
+    actual = "not counted" if plan.allowed is None else f"{plan.allowed:,}"
+    counts = f"{plan.held:,} items, estimated {plan.estimated:,}, actual {actual}"
+    return f"plan: {plan.name}, {counts}; {plan.reason}"
 
 
 def describe(word: WordMap) -> str:

@@ -168,5 +168,7 @@ def _summary(result: Result) -> str:
     stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in result.timings.items())
     order = "reranked" if result.reranked else "in the order of recall"
     if result.plan.name != "unfiltered":
-        order += f", filter: {result.plan.allowed:,} of {result.plan.held:,} items ({result.plan.name})"
+        allowed = result.plan.allowed
+        count = f"about {result.plan.estimated:,}" if allowed is None else f"{allowed:,}"
+        order += f", filter: {count} of {result.plan.held:,} items ({result.plan.name})"
     return f"{len(result)} {'hit' if len(result) == 1 else 'hits'}, {order} (ms: {stages})"

@@ -186,11 +186,17 @@ class QueryReply(BaseModel):
 
 
 class PlanReply(BaseModel):
-    """How the search was run: over `allowed` of `held` items."""
+    """How the search was run: over `allowed` of `held` items, by which way, and why."""
 
-    name: Literal["unfiltered", "pre-filter", "bitmap", "empty"]
-    allowed: int
+    name: Literal["unfiltered", "pre-filter", "bitmap", "over-fetch", "empty"]
+    allowed: int | None = Field(
+        None, description="Null where hits were asked for in excess and each was checked."
+    )
     held: int
+    estimated: int | None = Field(
+        None, description="What a sample of items had told before; null without a filter."
+    )
+    reason: str
 
 
 class SearchReply(BaseModel):
@@ -221,7 +227,13 @@ class SearchReply(BaseModel):
                     ],
                     "timings": {"total": 31.2},
                     "reranked": True,
-                    "plan": {"name": "unfiltered", "allowed": 420, "held": 420},
+                    "plan": {
+                        "name": "unfiltered",
+                        "allowed": 420,
+                        "held": 420,
+                        "estimated": None,
+                        "reason": "there is no filter",
+                    },
                     "notes": [],
                     "no_match": False,
                     "misses": [],

@@ -105,6 +105,13 @@ def named(ids: Ids, bitmap: Bitmap) -> Bitmap:
     return found & (ids < len(bitmap)) if bitmap[-1] else found
 
 
+def bitmap_of(ids: Ids) -> Bitmap:
+    """Make the bitmap that names these ids."""
+    bitmap = np.zeros(int(ids.max(initial=-1)) + 1, dtype=bool)
+    bitmap[ids] = True
+    return bitmap
+
+
 def best(similarities: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
     """Order (q, n) similarities of n ids and return the first k, padded with -inf and -1."""
     found = min(k, len(ids))

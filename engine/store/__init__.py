@@ -218,14 +218,23 @@ class Store:
         with self.reading() as session:
             return {name: kind for name, (_, kind) in read_fields(session).items()}
 
-    def matching(self, tree: Filter, *, among: Sequence[int] | None = None) -> Ids:
-        """Return the ids, ascending, of the items for which a filter holds, or of those among some."""
+    def matching(self, tree: Filter) -> Ids:
+        """Return the ids, ascending, of the items for which a filter holds."""
         with self.reading() as session:
             wanted = select(ItemRow.id).where(condition(tree, read_fields(session)))
-            if among is None:
-                return np.fromiter(session.scalars(wanted.order_by(ItemRow.id)), dtype=np.int64)
-            found = [i for some in slices(among) for i in session.scalars(wanted.where(ItemRow.id.in_(some)))]
-            return np.array(sorted(found), dtype=np.int64)
+            return np.fromiter(session.scalars(wanted.order_by(ItemRow.id)), dtype=np.int64)
+
+    def matching_among(self, tree: Filter, ids: Sequence[int]) -> tuple[Ids, int]:
+        """Return those of some ids for which a filter holds, and how many of the ids there are."""
+        with self.reading() as session:
+            holds = condition(tree, read_fields(session), few=True)
+            found: list[int] = []
+            there = 0
+            for some in slices(ids):
+                among = ItemRow.id.in_(some)
+                found += session.scalars(select(ItemRow.id).where(among, holds))
+                there += session.scalar(select(func.count()).where(among)) or 0
+            return np.array(found, dtype=np.int64), there
 
     def embeddings(self, item_id: int) -> dict[Signal, Encoded]:
         """Return an item's embeddings (one row each), none when the item is not there."""

@@ -25,28 +25,38 @@ BUILT_IN: dict[str, tuple[Any, str]] = {
 }
 
 
-def condition(tree: Filter, fields: Fields) -> ColumnElement[bool]:
-    """Turn a filter into a condition on `items`; `BadInput` for an unknown column or another type."""
+def condition(tree: Filter, fields: Fields, *, few: bool = False) -> ColumnElement[bool]:
+    """Turn a filter into a condition on `items`; `BadInput` for an unknown column or another type.
+
+    With `few`, values are looked up item by item, for a query about a few items; else item by value.
+    """
+
+    def inner(part: Filter) -> ColumnElement[bool]:
+        return condition(part, fields, few=few)
+
+    def holds(column: str, values: list[Value], test: Any) -> ColumnElement[bool]:
+        return _holds(column, values, fields, test, few)
+
     match tree:
         case Compare(column, "!=", value):
-            return not_(condition(Compare(column, "=", value), fields))
+            return not_(inner(Compare(column, "=", value)))
         case Compare(column, operator, value):
-            return _holds(column, [value], fields, lambda stored: OPERATORS[operator](stored, value))
+            return holds(column, [value], lambda stored: OPERATORS[operator](stored, value))
         case OneOf(column, values):
-            return _holds(column, list(values), fields, lambda stored: stored.in_(values))
+            return holds(column, list(values), lambda stored: stored.in_(values))
         case Has(column):
-            return _holds(column, [], fields, lambda stored: stored.is_not(None))
+            return holds(column, [], lambda stored: stored.is_not(None))
         case Matches(_, words):
             return _matches(words)
-        case Not(inner):
-            return not_(condition(inner, fields))
+        case Not(part):
+            return not_(inner(part))
         case All(parts):
-            return and_(*(condition(part, fields) for part in parts))
+            return and_(*(inner(part) for part in parts))
         case _:
-            return or_(*(condition(part, fields) for part in tree.parts))
+            return or_(*(inner(part) for part in tree.parts))
 
 
-def _holds(column: str, values: list[Value], fields: Fields, test: Any) -> ColumnElement[bool]:
+def _holds(column: str, values: list[Value], fields: Fields, test: Any, few: bool) -> ColumnElement[bool]:
     known = {name: kind for name, (_, kind) in {**BUILT_IN, **fields}.items()}
     if column not in known:
         near = get_close_matches(column, known, n=3, cutoff=0.5) or sorted(known)[:10]
@@ -61,7 +71,8 @@ def _holds(column: str, values: list[Value], fields: Fields, test: Any) -> Colum
         return and_(stored.is_not(None), test(stored))
     field_id, kind = fields[column]
     stored = FactRow.words if kind == "text" else FactRow.number
-    return ItemRow.id.in_(select(FactRow.item_id).where(FactRow.field_id == field_id, test(stored)))
+    found = select(FactRow.item_id).where(FactRow.field_id == field_id, test(stored))
+    return found.where(FactRow.item_id == ItemRow.id).exists() if few else ItemRow.id.in_(found)
 
 
 def _matches(words: str) -> ColumnElement[bool]:

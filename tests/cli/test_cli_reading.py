@@ -141,6 +141,9 @@ def test_search_as_a_table_with_its_explanation(
     assert first.rstrip().endswith("red.png  a red card")
     assert "1  red.png  recall rank 1 -> rank 1" in ran.out
     assert "score 1.0000 = recall 1.0000" in ran.out
+    assert "plan: unfiltered, 6 items" in ran.out
+    some = invoke("search", "red", "-g", indexed, "--filter", 'uri >= "file"', "--explain", *CPU)
+    assert "plan: bitmap, 6 items, estimated 6, actual 6; 100.00% of the items are allowed" in some.out
 
 
 def test_more_hits_than_items_gives_all_and_another_kind_gives_none(indexed: Path) -> None:

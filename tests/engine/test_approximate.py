@@ -31,7 +31,7 @@ IDS: Ids = np.arange(1, COUNT + 1, dtype=np.int64)
 QUERIES = clustered(40, seed=5)
 
 
-@pytest.fixture(scope="module", params=sorted(RECIPES))
+@pytest.fixture(scope="module", params=["exact", "flat", *sorted(RECIPES)])
 def built(request: pytest.FixtureRequest) -> Index:
     held = make_index("flat", DIM)
     held.add(IDS, clustered(COUNT, seed=1))

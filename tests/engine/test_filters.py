@@ -123,6 +123,49 @@ def test_hits_are_the_best_of_the_allowed(
     assert found.plan.name == ("pre-filter" if share <= 0.0025 else "bitmap")
 
 
+@pytest.mark.parametrize("kind", ["exact", "flat"])
+@pytest.mark.parametrize("text", ["n >= 40", "n >= 0", "not draft = true", "n < 100"])
+def test_hits_asked_for_in_excess_are_the_best_of_the_allowed(
+    library: SearchEngine, monkeypatch: pytest.MonkeyPatch, kind: str, text: str
+) -> None:
+    monkeypatch.setattr("engine.plan.OVER_FETCH_LEAST", 100)
+    query = "red sea w1 w2"
+    with SearchEngine.open(library.path, index=kind, read_only=True) as engine:
+        everything = engine.search(query, k=COUNT)
+        allowed = {uri for uri, (_, data) in made().items() if holds(parse(text), data)}
+        best = [round(hit.score, 5) for hit in everything if hit.item.uri in allowed]
+        found = engine.search(query, k=10, filter=text)
+        assert [round(hit.score, 5) for hit in found] == best[:10]
+        assert {hit.item.uri for hit in found} <= allowed
+        assert found.plan.name == ("bitmap" if text == "n < 100" else "over-fetch")
+        assert found.plan.allowed == (100 if text == "n < 100" else None)
+        assert found.plan.estimated == len(allowed)  # a sample of 500 is all of 400
+        whole = engine.search(query, k=COUNT, filter=text)  # so many hits that a bitmap is less work
+        assert (whole.plan.name, whole.plan.allowed) == ("bitmap", len(allowed))
+        assert [round(hit.score, 5) for hit in whole] == best
+        again = engine.search(query, k=10, filter=text)  # with the bitmap at hand
+        assert again.plan.name == "bitmap" and again.hits[0].item.uri in allowed
+
+
+def test_an_estimate_that_was_wrong_costs_no_hit(
+    library: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.plan.OVER_FETCH_LEAST", 100)
+    monkeypatch.setattr("engine.plan.estimate", lambda tree, newest, store: 1.0)
+    with SearchEngine.open(library.path, read_only=True) as engine:
+        found = engine.search("red", k=10, filter="n < 7")
+    assert (len(found), found.plan.name, found.plan.estimated, found.plan.allowed) == (7, "bitmap", COUNT, 7)
+
+
+def test_an_estimate_is_near(library: SearchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.plan.SAMPLE", 150)
+    with SearchEngine.open(library.path, read_only=True) as engine:
+        for text in ("n < 40", "n < 200", "draft = false", 'text matches "snow"'):
+            plan = engine.search("red", filter=text).plan
+            assert plan.estimated != plan.allowed and plan.allowed is not None
+            assert abs((plan.estimated or 0) - plan.allowed) < 0.15 * COUNT
+
+
 def test_a_filter_follows_changes(library: SearchEngine) -> None:
     def found() -> set[str]:
         return {hit.item.uri for hit in library.search("red", k=9, filter='topic = "new"')}
