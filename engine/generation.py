@@ -123,7 +123,7 @@ class Generation:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
         for signal, view in self.views.items():
             if len(view.index):
-                others = [v.index.contents()[1][:PROBED] for s, v in self.views.items() if s is not signal]
+                others = [v.index.first(PROBED) for s, v in self.views.items() if s is not signal]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
                 view.index, view.choice = settled(view.index, self.kind, memory, queries)
 

@@ -23,11 +23,15 @@ class TokenStore:
     def __init__(self) -> None:
         self._base: Tokens | None = None
         self._base_lengths: Lengths = np.empty(0, dtype=np.int16)
-        self._row: dict[int, int] = {}
+        self._ids: Ids = np.empty(0, dtype=np.int64)  # of the file, ascending,
+        self._rows: Ids = np.empty(
+            0, dtype=np.int64
+        )  # and where it has them: arrays, for they may be millions
+        self._gone: set[int] = set()
         self._newer: dict[int, tuple[Tokens, int]] = {}
 
     def __contains__(self, item_id: int) -> bool:
-        return item_id in self._newer or item_id in self._row
+        return item_id in self._newer or self._row(item_id) is not None
 
     def put(self, ids: Ids, tokens: Tokens, lengths: Lengths) -> None:
         """Keep (n, T, D) tokens under n ids, in place of what was there."""
@@ -38,7 +42,7 @@ class TokenStore:
         """Forget these ids."""
         for item_id in ids.tolist():
             self._newer.pop(item_id, None)
-            self._row.pop(item_id, None)
+            self._gone.add(item_id)
 
     def read(self, ids: Ids) -> tuple[Tokens, Lengths]:
         """Return tokens (n, T, D) and lengths (n,) in the order of `ids`, each of which is there."""
@@ -63,12 +67,19 @@ class TokenStore:
         """Map what `save` wrote; `ids` name its rows."""
         self._base = np.load(path, mmap_mode="r")
         self._base_lengths = np.load(lengths_path)
-        self._row = {item_id: row for row, item_id in enumerate(ids.tolist())}
-        self._newer = {}
+        self._rows = np.argsort(ids, kind="stable")
+        self._ids = ids[self._rows]
+        self._gone, self._newer = set(), {}
 
     def _one(self, item_id: int) -> tuple[Tokens, int]:
         if item_id in self._newer:
             return self._newer[item_id]
-        assert self._base is not None
-        row = self._row[item_id]
+        row = self._row(item_id)
+        if self._base is None or row is None:
+            raise KeyError(item_id)
         return self._base[row], int(self._base_lengths[row])
+
+    def _row(self, item_id: int) -> int | None:
+        place = int(np.searchsorted(self._ids, item_id))
+        there = place < len(self._ids) and self._ids[place] == item_id and item_id not in self._gone
+        return int(self._rows[place]) if there else None

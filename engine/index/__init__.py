@@ -74,6 +74,10 @@ class Index(Protocol):
         """Return every id and its unit vector."""
         ...
 
+    def first(self, count: int) -> Floats:
+        """Return the unit vectors of the first so many rows, or of all where there are fewer."""
+        ...
+
     def save(self, stem: Path) -> Ids:
         """Write files whose names begin with `stem`; return the id of each row they hold."""
         ...

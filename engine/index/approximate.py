@@ -155,6 +155,10 @@ class ApproximateIndex:
             np.concatenate([self._vectors[self._live], vectors]),
         )
 
+    def first(self, count: int) -> Floats:
+        built = self._vectors[np.flatnonzero(self._live)[:count]]
+        return np.concatenate([built, self._fresh.first(count - len(built))])
+
     def save(self, stem: Path) -> Ids:
         assert self._live.all() and not len(self._fresh), "only a freshly built index is saved"
         write_faiss(self._index, stem)

@@ -45,6 +45,9 @@ class ExactIndex:
     def contents(self) -> tuple[Ids, Floats]:
         return self._ids, self._vectors
 
+    def first(self, count: int) -> Floats:
+        return self._vectors[:count]
+
     def save(self, stem: Path) -> Ids:
         with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
             np.save(file, self._vectors)

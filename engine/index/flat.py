@@ -98,6 +98,13 @@ class FlatIndex:
         vectors: Floats = self._index.reconstruct_n(0, self._index.ntotal)
         return self._ids[self._live], vectors[self._live]
 
+    def first(self, count: int) -> Floats:
+        rows = np.flatnonzero(self._live)[:count]
+        vectors: Floats = np.empty((len(rows), self.dim), dtype=np.float32)
+        if len(rows):
+            self._index.reconstruct_batch(rows, vectors)
+        return vectors
+
     def save(self, stem: Path) -> Ids:
         ids, vectors = self.contents()
         compact = faiss.IndexFlatIP(self.dim)

@@ -87,6 +87,7 @@ def test_changes_after_the_build(kind: str, tmp_path: Path) -> None:
     assert recall_at_10(scores, true_scores) >= 0.98
     assert np.isin(found, ids).all()
     held, held_vectors = index.contents()
+    np.testing.assert_array_equal(index.first(1600), held_vectors[:1600])
     order = np.argsort(held)
     np.testing.assert_array_equal(held[order], ids)
     np.testing.assert_allclose(held_vectors[order], now, atol=1e-5)
