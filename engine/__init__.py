@@ -18,7 +18,20 @@ from engine.errors import (
     ModelUnavailable,
     StorageFailed,
 )
-from engine.types import Alike, Budget, Explanation, Hit, Item, Part, Query, Region, Report, Result, WordMap
+from engine.types import (
+    Alike,
+    Budget,
+    Explanation,
+    Hit,
+    Item,
+    Outcome,
+    Part,
+    Query,
+    Region,
+    Report,
+    Result,
+    WordMap,
+)
 
 if TYPE_CHECKING:
     from engine.search import SearchEngine
@@ -37,6 +50,7 @@ __all__ = [
     "Item",
     "ItemNotFound",
     "ModelUnavailable",
+    "Outcome",
     "Part",
     "Query",
     "Region",

@@ -20,7 +20,7 @@ from engine.store import Store
 from engine.store.conditions import BUILT_IN
 from engine.store.facts import type_of
 from engine.store.rows import Record
-from engine.types import Item, Report, Scalar, Signal
+from engine.types import Item, Outcome, Scalar, Signal
 
 MAX_TEXT = 1_000_000  # characters of one item's words
 MAX_URI = 4096
@@ -35,31 +35,49 @@ class Prepared:
     picture: Picture | None
 
 
-def add_batch(items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder) -> Report:
-    """Add a batch; of several items with one uri the last one counts."""
-    report = Report()
+def add_batch(
+    items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder
+) -> list[Outcome]:
+    """Add a batch and tell what became of each item, in order; of several with one uri the last counts."""
     types = store.fields()
-    prepared: dict[str, Prepared] = {}
+    read: list[Prepared | Outcome] = []
     for given in items:
         try:
             item = _as_item(given)
             new = _prepare(item, gallery)
             _check_types(new.record.metadata, types)
-            prepared[item.uri] = new
+            read.append(new)
         except BadInput as error:
-            report.failed[_name(given)] = str(error)
+            read.append(Outcome(_name(given), "failed", str(error)))
+    prepared = {new.record.uri: new for new in read if isinstance(new, Prepared)}
     known = store.known(list(prepared))
     moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
-    changed: list[Prepared] = []
-    for uri, new in prepared.items():
-        old = known.get(uri)
-        _count(report, old, new.record, uri in moved)
-        if old != new.record:
-            changed.append(new)
+    changed = [new for uri, new in prepared.items() if known.get(uri) != new.record]
     if changed:
         kept = {uri for uri, old in known.items() if _is_same(old, prepared[uri].record)} | moved.keys()
         store.put(_encoded([(new, new.record.uri in kept) for new in changed], store, encoder), moved)
-    return report
+    return _outcomes(read, known, moved)
+
+
+def _outcomes(
+    read: Sequence[Prepared | Outcome], known: Mapping[str, Record], moved: Mapping[str, str]
+) -> list[Outcome]:
+    """Tell what became of each item; one whose uri came before in the batch is held against that one."""
+    before = dict(known)
+    outcomes: list[Outcome] = []
+    for new in read:
+        if isinstance(new, Outcome):
+            outcomes.append(new)
+            continue
+        old, uri = before.get(new.record.uri), new.record.uri
+        if old is None:
+            outcomes.append(Outcome(uri, "moved" if uri in moved else "added"))
+        elif old == replace(new.record, size=old.size, mtime_ns=old.mtime_ns):
+            outcomes.append(Outcome(uri, "unchanged"))  # a new date alone is nothing that a reader would see
+        else:
+            outcomes.append(Outcome(uri, "updated"))
+        before[uri] = new.record
+    return outcomes
 
 
 def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
@@ -73,17 +91,6 @@ def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
         if old is not None:
             moved[record.uri] = old
     return moved
-
-
-def _count(report: Report, old: Record | None, new: Record, is_moved: bool) -> None:
-    if is_moved:
-        report.moved += 1
-    elif old is None:
-        report.added += 1
-    elif old == replace(new, size=old.size, mtime_ns=old.mtime_ns):
-        report.unchanged += 1  # a reader would see no difference; a new date on the file is none
-    else:
-        report.updated += 1
 
 
 def _as_item(given: Item | Path | str) -> Item:

@@ -8,7 +8,7 @@ which one at a time writes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -29,7 +29,7 @@ from engine.pipeline import Opened, answer
 from engine.serving import Serving
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import Budget, Fingerprint, Item, Query, Report, Result
+from engine.types import Budget, Fingerprint, Item, Outcome, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -109,10 +109,17 @@ class SearchEngine:
         """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""
         return self._current().load()
 
-    def add(self, items: Iterable[Item | Path | str], *, batch_size: int = 32) -> Report:
-        """Add items (a path is a picture file), committing batch by batch, and report on each.
+    def add(
+        self,
+        items: Iterable[Item | Path | str],
+        *,
+        batch_size: int = 32,
+        each: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> Report:
+        """Add items (a path is a picture file), committing batch by batch, and count what became of them.
 
-        A bad item is reported and the rest goes on. Raises `GalleryBusy` when another process is
+        `each` is told what became of each item, in order, once its batch is committed. A bad item is
+        reported and the rest goes on. Raises `GalleryBusy` when another process is
         writing, `StorageFailed` when the disk is full; batches committed before stay.
         """
         report = Report()
@@ -122,7 +129,10 @@ class SearchEngine:
             encoder = serving.load_to_write().encoder
             while batch := list(islice(remaining, batch_size)):
                 with serving.model_lock:
-                    report.merge(add_batch(batch, serving.store, self._gallery, encoder))
+                    outcomes = add_batch(batch, serving.store, self._gallery, encoder)
+                for outcome in outcomes:
+                    report.count(outcome)
+                    each(outcome)
             serving.refresh()
             if serving.generation.unsaved > max(SAVE_AT_LEAST, len(serving.generation) // SAVE_SHARE):
                 serving.save()

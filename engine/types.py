@@ -241,9 +241,18 @@ class Fingerprint:
     metadata: Mapping[str, Scalar]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item that was to be added, and why if it failed."""
+
+    uri: str
+    status: Literal["added", "updated", "unchanged", "moved", "failed"]
+    reason: str = ""
+
+
 @dataclass(slots=True)
 class Report:
-    """What an `add` did, by uri. A failed item keeps its previous row, if it had one."""
+    """What an `add` did: how many items, and which failed. A failed item keeps its row, if it had one."""
 
     added: int = 0
     updated: int = 0
@@ -251,6 +260,13 @@ class Report:
     moved: int = 0  # known by their content: the uri is new, the id and the vectors are not
     removed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> None:
+        """Add one item to the counts."""
+        if outcome.status == "failed":
+            self.failed[outcome.uri] = outcome.reason
+        else:
+            setattr(self, outcome.status, getattr(self, outcome.status) + 1)
 
     def merge(self, other: Report) -> None:
         """Add another report's counts to this one."""

@@ -16,6 +16,7 @@ from engine import (
     Item,
     ItemNotFound,
     ModelUnavailable,
+    Outcome,
     Part,
     Query,
     Report,
@@ -242,3 +243,26 @@ def test_read_only_reads_only(engine: SearchEngine, gallery: Path, photos: Path)
         with pytest.raises(BadInput, match="was opened read-only"):
             reader.add([photos / "red.png"])
     assert [name for name in sorted(path.name for path in gallery.rglob("*")) if "-" not in name] == before
+
+
+def test_each_item_is_told_of_in_order(engine: SearchEngine, photos: Path) -> None:
+    told: list[Outcome] = []
+    (photos / "red.png").rename(photos / "crimson.png")
+    (photos / "broken.png").write_bytes(b"GIF89a")
+    given = [
+        Item("t", "text", "new"),
+        photos / "crimson.png",
+        photos / "broken.png",
+        photos / "blue.png",
+        Item("t", "text", "newer"),
+        Item("t", "text", "newer"),
+    ]
+    report = engine.add(given, batch_size=5, each=told.append)
+    assert [outcome.uri for outcome in told] == [
+        item.uri if isinstance(item, Item) else file_uri(item) for item in given
+    ]
+    statuses = [outcome.status for outcome in told]
+    assert statuses == ["added", "moved", "failed", "unchanged", "updated", "unchanged"]
+    assert told[2].reason == report.failed[file_uri(photos / "broken.png")]
+    assert (report.added, report.moved, report.unchanged, report.updated) == (1, 1, 2, 1)
+    assert engine.get(engine.find("t").id or 0).text == "newer"
