@@ -23,9 +23,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -207,6 +207,13 @@ def run_in_child(work: Callable[[], None]) -> None:
     os._exit(0)
 
 
+def warm(scratch: Ground) -> None:
+    """Index once in this process, so that the ones it forks find all imported and prepared."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        index(scratch)[0]()
+    check(scratch.gallery)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -221,6 +228,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder) / "pictures", Path(folder) / "g.gallery", random.Random(options.seed))
         ground.folder.mkdir()
+        warm(Ground(ground.folder, Path(folder) / "scratch.gallery", ground.chance))
         while ground.killed.total() < options.points:
             one_point(
                 ground, "index" if not contents(ground.gallery) else ground.chance.choice(options.works)

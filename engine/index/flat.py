@@ -70,6 +70,8 @@ class FlatIndex:
         if fetched == 0:
             return scores, ids
         found_scores, found_rows = self._index.search(queries, fetched)  # (q, fetched)
+        if self._live[found_rows].sum(axis=1).min(initial=k) < min(k, len(self)):
+            return self._gather(queries, k, np.flatnonzero(self._live))  # more than a GPU can select
         for place, (row_scores, rows) in enumerate(zip(found_scores, found_rows, strict=True)):
             alive = self._live[rows]
             kept = min(k, int(alive.sum()))

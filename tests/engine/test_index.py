@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine import BadInput
 from engine.index import FLAT_KINDS, Index, make_index
-from engine.index.flat import MAX_TOMBSTONES
+from engine.index.flat import MAX_TOMBSTONES, FlatIndex
 from engine.types import Floats, Ids
 
 DIM = 24
@@ -144,3 +144,20 @@ def test_the_gpu_agrees_past_its_rebuild() -> None:
     index.add(ids, vectors)
     index.remove(ids[:1500])
     check(index, ids[1500:], vectors[1500:], k=100)
+    check(index, ids[1500:], vectors[1500:], k=3000)  # more than a GPU can select
+
+
+def test_hits_past_what_a_gpu_can_select_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same path on a CPU, told that it is a GPU that selects 50."""
+    monkeypatch.setattr("engine.index.flat.GPU_MAX_K", 50)
+    index, ids, vectors = FlatIndex(DIM), numbers(300), random(300)
+    index.add(ids, vectors)
+    index._on_gpu = True
+    check(index, ids, vectors, k=10)
+    check(index, ids, vectors, k=200)
+    query = random(1, seed=5)
+    nearest = np.argsort(-(query @ vectors.T)[0])[:60]  # all of what the GPU selects is gone
+    index.remove(ids[nearest])
+    kept = np.delete(np.arange(300), nearest)
+    check(index, ids[kept], vectors[kept], k=10)
+    assert (index.search(query, 10)[1] >= 0).all()
