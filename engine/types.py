@@ -134,6 +134,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def first(self, count: int) -> Candidates:
+        """Return the best of them."""
+        some = slice(count)
+        return Candidates(self.kind, self.ids[some], self.recall[some], self.tokens[some], self.lengths[some])
+
 
 @dataclass(frozen=True, slots=True)
 class WordMap:

@@ -44,17 +44,21 @@ class Ranked:
     milliseconds: float
 
 
-def encode_photos(encoder: MiniEncoder, photos: Sequence[Photo]) -> tuple[Encoded, Encoded, Ints]:
-    """Encode photographs and their captions, and tell which photograph each caption is of."""
+def encode_pictures(encoder: MiniEncoder, photos: Sequence[Photo]) -> Encoded:
+    """Encode photographs, without their captions."""
     parts = [encoder.encode_image([read_picture(photo)]) for photo in photos]
-    assert parts[0].tokens is not None and parts[0].lengths is not None
-    pictures = Encoded(
+    return Encoded(
         np.concatenate([p.vectors for p in parts]),
         np.concatenate([p.tokens for p in parts if p.tokens is not None]),
         np.concatenate([p.lengths for p in parts if p.lengths is not None]),
     )
+
+
+def encode_photos(encoder: MiniEncoder, photos: Sequence[Photo]) -> tuple[Encoded, Encoded, Ints]:
+    """Encode photographs and their captions, and tell which photograph each caption is of."""
     texts = encoder.encode_text([caption for photo in photos for caption in photo.captions])
-    return pictures, texts, np.repeat(np.arange(len(photos)), [len(photo.captions) for photo in photos])
+    owner = np.repeat(np.arange(len(photos)), [len(photo.captions) for photo in photos])
+    return encode_pictures(encoder, photos), texts, owner
 
 
 def _take(encoded: Encoded, chosen: Ints) -> Encoded:

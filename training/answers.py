@@ -1,0 +1,171 @@
+"""Stage 7, answers: when nothing matches, what looks alike, when reranking can be left out.
+
+    python -m training.answers --data DIR
+
+Everything is learned on held-back photographs, with training photographs beside them as wrong answers,
+and written into the bundle's config.json. To be run again whenever the weights have changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageEnhance
+
+from engine.calibration import MIDDLE, Calibration, NoMatch
+from engine.encoders.mini import MiniEncoder, load_mini
+from engine.encoders.weights import bundled_mini
+from engine.fusion_reranker import FusionReranker
+from engine.types import Candidates
+from training.data import SEED, Photo, read_photos, read_picture, select
+from training.evidence import Asked, Samples, ask, encode, samples
+from training.gallery import DEPTH, Floats
+
+log = logging.getLogger("training")
+OTHERS = 1000  # training photographs among those held back, as wrong answers
+SIZES = (5, 20, 100, 400, 1400)
+QUERIES = 1000
+FALSE_ALARMS = 0.015  # share of queries that match and are told they do not; two in a hundred are allowed
+FALSE_TWINS = 0.005  # share of photographs that another photograph may be taken for
+LEADERS = 400  # queries that are reranked to see what a lead is worth
+UPSETS = 0.01  # share of leads that reranking may overturn
+VARIED = 100  # photographs that are saved again in other ways
+
+
+def fit_no_match(found: Samples, sizes: Sequence[int] = SIZES) -> NoMatch:
+    """Fit the logistic, then a threshold for each size.
+
+    A gallery that only the query's own picture was taken out of may still hold others that match, so
+    nothing is learned from those.
+    """
+    found = found.chosen(~found.removed)
+    place = np.log(found.items / MIDDLE)[:, None]
+    inputs = np.hstack([found.evidence, found.evidence * place, place, np.ones_like(place)])
+    raw = _logistic(inputs, found.matches)
+    half = found.evidence.shape[1]
+    weights, slopes = raw[:half], raw[half : 2 * half]
+    scores = (found.evidence * (weights + slopes * place)).sum(1)
+    thresholds = [
+        float(np.quantile(scores[found.matches & (found.items == size)], FALSE_ALARMS)) for size in sizes
+    ]
+    return NoMatch(_rounded(weights), _rounded(slopes), tuple(sizes), _rounded(np.array(thresholds)))
+
+
+def _logistic(inputs: npt.NDArray[np.float64], matches: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Fit a logistic by Newton's method, with a slight pull of the standardized weights toward zero."""
+    scale = np.maximum(inputs.std(0), 1e-9)
+    scale[-1] = 1  # the constant
+    scaled = inputs / scale
+    weights = np.zeros(inputs.shape[1])
+    pull = 1e-4 * len(inputs) * np.eye(len(weights))
+    for _ in range(50):
+        chances = 0.5 + 0.5 * np.tanh(scaled @ weights / 2)
+        gradient = scaled.T @ (matches - chances) - pull @ weights
+        step = np.linalg.solve((scaled * (chances * (1 - chances))[:, None]).T @ scaled + pull, gradient)
+        weights += step
+        if np.abs(step).max() < 1e-8:
+            break
+    fitted: npt.NDArray[np.float64] = weights / scale
+    return fitted
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)
+
+
+def fit_look_alike(encoder: MiniEncoder, photos: Sequence[Photo], vectors: Floats) -> float:
+    """Take the cosine that all but a few photographs keep from every other, and say what it finds."""
+    likeness = vectors @ vectors.T
+    np.fill_diagonal(likeness, -1)
+    threshold = round(float(np.quantile(likeness.max(1), 1 - FALSE_TWINS)), 3)
+    images = [read_picture(photo) for photo in photos[:VARIED]]
+    for name, varied in {n: [v[n] for v in map(variants, images)] for n in variants(images[0])}.items():
+        again = np.concatenate([encoder.encode_image([image]).vectors for image in varied])
+        same = (again * vectors[: len(images)]).sum(1)
+        log.info("%s: %.0f %% look alike from %.3f on", name, 100 * (same >= threshold).mean(), threshold)
+    return threshold
+
+
+def variants(image: Image.Image) -> dict[str, Image.Image]:
+    """Save a picture again in the ways pictures are passed on."""
+    width, height = image.size
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=40)
+    edge = (round(0.04 * width), round(0.04 * height), round(0.96 * width), round(0.96 * height))
+    return {
+        "JPEG of quality 40": Image.open(file).convert("RGB"),
+        "half the size": image.resize((width // 2, height // 2), Image.Resampling.BICUBIC),
+        "edges cut off": image.crop(edge),
+        "a fifth brighter": ImageEnhance.Brightness(image).enhance(1.2),
+    }
+
+
+def fit_lead(reranker: FusionReranker, asked: Asked, rng: np.random.Generator) -> float:
+    """Find the least lead, in cosine, from which reranking hardly ever puts another hit first."""
+    leads, upsets = [], []
+    for query in rng.permutation(len(asked.cosines))[:LEADERS]:
+        for size in SIZES[1:]:
+            among = rng.permutation(asked.cosines.shape[1])[:size]
+            order = among[np.argsort(-asked.cosines[query, among], kind="stable")][:DEPTH]
+            recall = asked.cosines[query, order]
+            pictures = asked.pictures
+            assert pictures.tokens is not None and pictures.lengths is not None
+            candidates = Candidates("image", order, recall, pictures.tokens[order], pictures.lengths[order])
+            parts = reranker.score(asked.texts.row(int(query)), "text", candidates)
+            leads.append(recall[0] - recall[1])
+            upsets.append(np.stack(list(parts.values())).sum(0).argmax() != 0)
+    return least_lead(np.array(leads), np.array(upsets))
+
+
+def least_lead(leads: Floats, upsets: npt.NDArray[np.bool_]) -> float:
+    """Return the least lead such that, of all as large, no more than UPSETS are overturned."""
+    order = np.argsort(-leads)
+    share = np.cumsum(upsets[order]) / np.arange(1, len(order) + 1)
+    sound = np.flatnonzero(share <= UPSETS)
+    last = int(sound[-1]) if len(sound) else 0
+    log.info("a lead of %.4f: %.1f %% of queries", leads[order[last]], 100 * (last + 1) / len(order))
+    return round(float(leads[order[last]]) + 5e-5, 4)
+
+
+def fit(data: Path) -> Calibration:
+    """Fit everything on held-back photographs."""
+    encoder, reranker = load_mini()
+    photos, rng = read_photos(data), np.random.default_rng(SEED)
+    others = rng.permutation(select(photos, "train"))[:OTHERS].tolist()
+    chosen = [photos[i] for i in [*select(photos, "held"), *others]]
+    held = len(chosen) - len(others)
+    asked = encode(encoder, chosen, asking=held)
+    log.info("encoded %d photographs", len(chosen))
+    found = [samples(asked, SIZES, QUERIES, rng)]
+    groups = np.array([photo.group for photo in chosen])
+    for here, there in (("flickr8k", "coco"), ("coco", "flickr8k")):
+        foreign = ask(asked, groups[asked.owner] == here, groups == there)
+        found.append(samples(foreign, SIZES, QUERIES // 2, rng))
+    return Calibration(
+        fit_no_match(Samples.joined(found)),
+        fit_look_alike(encoder, chosen, asked.pictures.vectors),
+        fit_lead(reranker, asked, rng),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit, and write the numbers into the bundle's config.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    path = bundled_mini() / "config.json"
+    config = {**json.loads(path.read_text(encoding="utf-8")), "calibration": asdict(fit(chosen.data))}
+    path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

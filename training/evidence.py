@@ -1,0 +1,133 @@
+"""What searches see when something matches and when nothing does, in galleries of several sizes.
+
+That a picture matches a query is read off its captions: one of them means about the same, as the
+published all-MiniLM-L6-v2 sees it. A query that matches nothing is one whose matching pictures, all of
+them, have been taken out of the gallery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from engine.calibration import evidence
+from engine.encoders.mini import MiniEncoder
+from engine.encoders.mini_towers import TextTower, WordPieces
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, mini_weights
+from engine.types import Encoded
+from training.data import Photo
+from training.gallery import Floats, Ints
+from training.measure import encode_pictures
+
+SAME = 0.6  # cosine of two captions' sentence vectors from which they mean about the same
+BATCH = 64
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """q queries and n pictures: `owner` (q,) is each query's own picture, or -1.
+
+    `cosines` (q, n), and `alike` (q, n): whether the picture matches the query, its own or not.
+    """
+
+    pictures: Encoded
+    texts: Encoded
+    owner: Ints
+    cosines: Floats
+    alike: Bools
+
+
+@dataclass(frozen=True)
+class Samples:
+    """m searches: their `evidence` (m, 5), the number of `items` searched, whether something `matches`.
+
+    Where nothing does, `removed` says that only the query's own picture was taken out.
+    """
+
+    evidence: npt.NDArray[np.float64]
+    items: Ints
+    matches: Bools
+    removed: Bools
+    query: Ints
+
+    @classmethod
+    def joined(cls, several: Sequence[Samples]) -> Samples:
+        """Lay samples end to end."""
+        return cls(*(np.concatenate([getattr(s, name) for s in several]) for name in cls.__annotations__))
+
+    def chosen(self, some: Bools) -> Samples:
+        """Take some of the samples."""
+        return Samples(*(getattr(self, name)[some] for name in self.__annotations__))
+
+
+@torch.inference_mode()
+def meanings(captions: Sequence[str]) -> Floats:
+    """Return the published model's sentence vectors (n, TEXT_WIDTH), unit length."""
+    tower, pieces = (
+        TextTower(load_file(mini_weights() / TEXT_TOWER)),
+        WordPieces(mini_weights() / TOKENIZER),
+    )
+    vectors = []
+    for start in range(0, len(captions), BATCH):
+        ids, real = pieces.encode(captions[start : start + BATCH])
+        hidden = tower.finish(tower.start(ids, real), real)
+        share = real[..., None] / real.sum(1)[:, None, None]
+        vectors.append(F.normalize((hidden * share).sum(1), dim=-1))
+    found: Floats = torch.cat(vectors).numpy()
+    return found
+
+
+def encode(encoder: MiniEncoder, photos: Sequence[Photo], asking: int | None = None) -> Asked:
+    """Encode photographs; the captions of the first `asking` (default: all) are the queries."""
+    pictures = encode_pictures(encoder, photos)
+    owner = np.repeat(np.arange(len(photos)), [len(photo.captions) for photo in photos])
+    captions = [caption for photo in photos for caption in photo.captions]
+    means = meanings(captions)
+    queries = owner < (len(photos) if asking is None else asking)
+    texts = encoder.encode_text([c for c, is_query in zip(captions, queries, strict=True) if is_query])
+    first = np.searchsorted(owner, np.arange(len(photos)))
+    alike = np.maximum.reduceat(means[queries] @ means.T, first, axis=1) >= SAME  # (q, n)
+    return Asked(pictures, texts, owner[queries], texts.vectors @ pictures.vectors.T, alike)
+
+
+def ask(asked: Asked, queries: Bools, pictures: Bools) -> Asked:
+    """Put some of the queries to some of the pictures, which are none of their own."""
+    assert not pictures[asked.owner[queries]].any()
+    return Asked(
+        asked.pictures,
+        asked.texts,
+        np.full(int(queries.sum()), -1),
+        asked.cosines[np.ix_(queries, pictures)],
+        asked.alike[np.ix_(queries, pictures)],
+    )
+
+
+def samples(asked: Asked, sizes: Sequence[int], count: int, rng: np.random.Generator) -> Samples:
+    """Search galleries of random pictures by some queries, with what matches and without it.
+
+    Each query is put to a gallery with its own picture, to the same without that, and without
+    all that match. One without a picture of its own is put to the last kind alone.
+    """
+    rows: list[tuple[npt.NDArray[np.float64], int, bool, bool, int]] = []
+    for query in rng.permutation(len(asked.cosines))[:count].tolist():
+        cosines, own = asked.cosines[query], int(asked.owner[query])
+        strangers = np.delete(np.arange(len(cosines)), own) if own >= 0 else np.arange(len(cosines))
+        for size in sizes:
+            if size > len(strangers):
+                continue
+            among = rng.permutation(strangers)[:size]
+            kinds = {"none": among[~asked.alike[query, among]]}
+            if own >= 0:
+                kinds |= {"match": np.append(among[:-1], own), "removed": among}
+            for kind, chosen in kinds.items():
+                if len(chosen) >= min(sizes):
+                    told = evidence(-np.sort(-cosines[chosen]))
+                    rows.append((told, size, kind == "match", kind == "removed", query))
+    return Samples(*(np.array(column) for column in zip(*rows, strict=True)))
