@@ -119,7 +119,7 @@ def fit_lead(reranker: FusionReranker, asked: Asked, rng: np.random.Generator) -
             pictures = asked.pictures
             assert pictures.tokens is not None and pictures.lengths is not None
             candidates = Candidates("image", order, recall, pictures.tokens[order], pictures.lengths[order])
-            parts = reranker.score(asked.texts.row(int(query)), "text", candidates)
+            parts = reranker.score(asked.texts.row(int(asked.rows[query])), "text", candidates)
             leads.append(recall[0] - recall[1])
             upsets.append(np.stack(list(parts.values())).sum(0).argmax() != 0)
     return least_lead(np.array(leads), np.array(upsets))

@@ -32,13 +32,14 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Asked:
-    """q queries and n pictures: `owner` (q,) is each query's own picture, or -1.
+    """q queries, `rows` (q,) of the texts, and n pictures; `owner` (q,) is each query's own, or -1.
 
     `cosines` (q, n), and `alike` (q, n): whether the picture matches the query, its own or not.
     """
 
     pictures: Encoded
     texts: Encoded
+    rows: Ints
     owner: Ints
     cosines: Floats
     alike: Bools
@@ -94,16 +95,20 @@ def encode(encoder: MiniEncoder, photos: Sequence[Photo], asking: int | None = N
     texts = encoder.encode_text([c for c, is_query in zip(captions, queries, strict=True) if is_query])
     first = np.searchsorted(owner, np.arange(len(photos)))
     alike = np.maximum.reduceat(means[queries] @ means.T, first, axis=1) >= SAME  # (q, n)
-    return Asked(pictures, texts, owner[queries], texts.vectors @ pictures.vectors.T, alike)
-
-
-def ask(asked: Asked, queries: Bools, pictures: Bools) -> Asked:
-    """Put some of the queries to some of the pictures, which are none of their own."""
-    assert not pictures[asked.owner[queries]].any()
     return Asked(
-        asked.pictures,
+        pictures, texts, np.arange(len(texts)), owner[queries], texts.vectors @ pictures.vectors.T, alike
+    )
+
+
+def ask(asked: Asked, queries: Bools, pictures: Bools, owner: Ints | None = None) -> Asked:
+    """Put some of the queries to some of the pictures, each query's own being at `owner` (default: none)."""
+    some, encoded = np.flatnonzero(queries), asked.pictures
+    assert encoded.tokens is not None and encoded.lengths is not None
+    return Asked(
+        Encoded(encoded.vectors[pictures], encoded.tokens[pictures], encoded.lengths[pictures]),
         asked.texts,
-        np.full(int(queries.sum()), -1),
+        some,
+        np.full(len(some), -1) if owner is None else owner,
         asked.cosines[np.ix_(queries, pictures)],
         asked.alike[np.ix_(queries, pictures)],
     )
