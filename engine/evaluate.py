@@ -150,7 +150,9 @@ def _ranks(
     for place, (query, wanted) in enumerate(asked):
         for k in (NEAR, MAX_K):  # nearly all are near, and fetching thousands of items takes long
             found = engine.search(query, k=k, rerank=rerank)
-            ranks[place] = next((hit.rank for hit in found if hit.item.id in wanted), MAX_K + 1)
+            ranks[place] = next(
+                (hit.rank for hit in found.hits or found.misses if hit.item.id in wanted), MAX_K + 1
+            )
             if ranks[place] <= k:
                 break
         progress(place + 1, len(asked))

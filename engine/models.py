@@ -12,19 +12,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.calibration import Calibration, read_calibration
 from engine.encoders import Encoder
+from engine.encoders.weights import bundled_mini
 from engine.errors import ModelUnavailable
+from engine.grouping import LOOK_ALIKE
 from engine.rerank import Reranker
+from engine.types import Kind
 
 DEFAULT = "mini"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """An encoder and, where the model has one, the reranker that reads its tokens."""
+    """An encoder; where the model has them, a reranker of its tokens, and what it knows of its answers."""
 
     encoder: Encoder
     reranker: Reranker | None = None
+    calibration: Calibration | None = None
+
+    def look_alike(self, kind: Kind) -> float:
+        """Return the cosine from which two items of a kind are look-alikes."""
+        known = self.calibration if kind == "image" else None
+        return known.look_alike if known else LOOK_ALIKE[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,7 @@ def _default_device() -> str:
 def _load_mini(_reference: str, device: str | None) -> Model:
     from engine.encoders.mini import load_mini
 
-    return Model(*load_mini(device or _default_device()))
+    return Model(*load_mini(device or _default_device()), read_calibration(bundled_mini()))
 
 
 def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:

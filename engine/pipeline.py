@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 from typing import TypeAlias
 
+from engine.calibration import Calibration
 from engine.clock import Clock
-from engine.grouping import LOOK_ALIKE
+from engine.models import Model
 from engine.options import Options
 from engine.paging import Cursor, asked_for, read_cursor, write_cursor
 from engine.plan import Asked, choose, plan_filtered
@@ -17,6 +19,7 @@ from engine.ranking import RERANK_DEPTH, Ranking, Recalled, explained, order, re
 from engine.serving import Serving
 from engine.shaping import Shaped, depth, shape
 from engine.types import Alike, Hit, Item, Plan, Query, Result, Signal
+from engine.verdict import is_plain, spared, sure
 
 DIVERSIFIED = "the hits are in an order of diversity; their scores are as they were"
 Fetch: TypeAlias = Callable[[Sequence[int]], dict[int, Item]]
@@ -43,15 +46,17 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         composed = compose(query, model.encoder, serving.store, opened.open_picture)
     clock.lap("encode")
     found, plan, after = _recalled(query, composed, options, after, serving, clock)
-    with serving.model_lock:
-        ranked = order(found, composed, model.reranker if options.rerank else None)
+    known = model.calibration if is_plain(query, [found.signal]) else None
+    no_match = known.no_match.says(found.cosines, plan.allowed) if known else None
+    ranked, spared_notes = _reranked(found, composed, options, known, model, serving)
     clock.lap("rerank")
+    count, sure_notes = sure(ranked.probabilities, len(ranked.ids), options.precision, serving.key)
     page = shape(
-        ranked.ids,
-        ranked.scores,
+        ranked.ids[:count],
+        ranked.scores[:count],
         options,
         shown=after.shown,
-        look_alike=LOOK_ALIKE[found.kind],
+        look_alike=model.look_alike(found.kind),
         looks=partial(serving.store.looks, signal=found.signal),
     )
     hits = _hits(ranked, page, found.signal, options, after.hits, opened.fetch)
@@ -60,12 +65,41 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         with serving.model_lock:
             hits = explained(hits, found, composed, model.reranker)
         clock.lap("explain")
-    notes = (DIVERSIFIED,) if options.diversity else ()
+    notes = (*spared_notes, *sure_notes, *((DIVERSIFIED,) if options.diversity else ()))
     next_page = None
-    if page.more:
+    if page.more and not no_match:
         following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
         next_page = write_cursor(following, gallery=serving.gallery, asked=asked)
-    return Result(tuple(hits), clock.milliseconds(), ranked.reranked, plan, notes, next_page=next_page)
+    return Result(
+        hits=() if no_match else tuple(hits),
+        timings=clock.milliseconds(),
+        reranked=ranked.reranked,
+        plan=plan,
+        notes=notes,
+        no_match=no_match,
+        misses=tuple(hits) if no_match else (),
+        next_page=next_page,
+    )
+
+
+def _reranked(
+    found: Recalled,
+    composed: Composed,
+    options: Options,
+    known: Calibration | None,
+    model: Model,
+    serving: Serving,
+) -> tuple[Ranking, tuple[str, ...]]:
+    """Rerank what is worth it and within the budget, and note how long one candidate took."""
+    candidates, notes = spared(found.candidates, options, known, serving.pace)
+    with serving.model_lock:
+        began = perf_counter()
+        ranked = order(
+            replace(found, candidates=candidates), composed, model.reranker if options.rerank else None
+        )
+        if ranked.reranked and candidates is not None:
+            serving.pace.took(len(candidates), 1000 * (perf_counter() - began))
+    return ranked, notes
 
 
 def _recalled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from engine.budget import Pace
 from engine.errors import GalleryMismatch
 from engine.gallery import Gallery, disk_errors
 from engine.generation import latest
@@ -33,6 +34,7 @@ class Serving:
         self.store = store.of(state.model_id)
         self.model_lock = threading.Lock()
         self.view_lock = threading.RLock()
+        self.pace = Pace()  # of its reranker, on this machine
         self.generation = latest(gallery.generations, state, index)
         self._files = gallery
         self.gallery = state.gallery  # its name, which is no other's

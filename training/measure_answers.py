@@ -32,18 +32,19 @@ QUERIES = 1500
 RERANKED = 1000
 MARKS = "<!-- answers -->", "<!-- end of answers -->"
 NONSENSE = (
-    "asdfgh qwertz uiop", "lorem ipsum dolor sit amet", "xkcd zzyzx plugh", "0x7f3a 0b1101 null", "!!! ??? ok",
-    "quarterly tax return for the fiscal year", "git rebase onto the release branch", "the square root of two",
-    "an invoice over two hundred euros", "chapter seven, appendix b", "public static void main", "error 404",
-    "the theory of general relativity", "a decline in consumer confidence", "the constitution of Finland",
-    "photosynthesis in cyanobacteria", "a sonnet about regret", "inflation fell to two percent",
-    "terms and conditions apply", "the third movement of a symphony", "a proof by induction",
-    "an electron microscope image of a virus", "a satellite map of the Sahara", "an x-ray of a broken wrist",
-    "the surface of Mars", "a bar chart of monthly sales", "a submarine under the ice", "a medieval manuscript",
+    "asdfgh qwertz uiop", "lorem ipsum dolor sit amet", "xkcd zzyzx plugh", "0x7f3a 0b1101 null",
+    "!!! ??? ok", "quarterly tax return for the fiscal year", "git rebase onto the release branch",
+    "the square root of two", "an invoice over two hundred euros", "chapter seven, appendix b",
+    "public static void main", "error 404", "the theory of general relativity",
+    "a decline in consumer confidence", "the constitution of Finland", "photosynthesis in cyanobacteria",
+    "a sonnet about regret", "inflation fell to two percent", "terms and conditions apply",
+    "the third movement of a symphony", "a proof by induction", "an electron microscope image of a virus",
+    "a satellite map of the Sahara", "an x-ray of a broken wrist", "the surface of Mars",
+    "a bar chart of monthly sales", "a submarine under the ice", "a medieval manuscript",
     "the inside of a nuclear reactor", "a galaxy seen through a telescope", "a chemical formula",
     "a circuit diagram", "sheet music for piano", "a passport", "a screenshot of a spreadsheet",
-    "hieroglyphs on papyrus", "a dinosaur skeleton", "a space station in orbit", "a volcano erupting at night",
-    "an octopus on the sea floor",
+    "hieroglyphs on papyrus", "a dinosaur skeleton", "a space station in orbit",
+    "a volcano erupting at night", "an octopus on the sea floor",
 )  # fmt: skip
 
 
@@ -59,10 +60,11 @@ def separation(none: Floats, match: Floats) -> float:
 def interval(none: Floats, match: Floats) -> tuple[float, float]:
     """Bootstrap the separation over queries."""
     rng = np.random.default_rng(SEED)
-    draws = [
-        separation(none[rng.integers(len(none), size=len(none))], match[rng.integers(len(match), size=len(match))])
-        for _ in range(300)
-    ]  # fmt: skip
+
+    def drawn(values: Floats) -> Floats:
+        return values[rng.integers(len(values), size=len(values))]
+
+    draws = [separation(drawn(none), drawn(match)) for _ in range(300)]
     low, high = np.percentile(draws, [2.5, 97.5])
     return float(low), float(high)
 
@@ -135,12 +137,14 @@ def measure(data: Path, known: Calibration) -> str:
         cosines = -np.sort(-nonsense @ inside.pictures.vectors.T, axis=1)
         told = sum(bool(known.no_match.says(row, len(mine))) for row in cosines)
         reranked, sparing, share = leads(reranker, inside, known.lead)
-        notes.append(
-            f"{name}: of {len(NONSENSE)} queries that no such photograph answers, {told} are told so among all "
-            f"{mine.sum():,}. R@1 over {RERANKED:,} queries is {reranked:.1f} with all reranked and {sparing:.1f} "
-            f"with the {share:.1f} % left alone whose first leads by {known.lead} or more."
-        )
-        log.info("\n".join([*lines[-12:], notes[-1]]))
+        notes += [
+            f"{name}: of {len(NONSENSE)} queries that no photograph answers, {told} are told so among all "
+            f"{mine.sum():,}.",
+            f"R@1 over {RERANKED:,} queries is {reranked:.1f} with all reranked, and {sparing:.1f} with the "
+            f"{share:.1f} % left alone whose first hit leads by {known.lead} or more.",
+            "",
+        ]
+        log.info("\n".join([*lines[-12:], *notes[-3:]]))
     return "\n".join([*lines, "", *notes])
 
 
