@@ -47,7 +47,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     clock.lap("encode")
     found, plan, after = _recalled(query, composed, options, after, serving, clock)
     known = model.calibration if is_plain(query, [found.signal]) else None
-    no_match = known.no_match.says(found.cosines, plan.allowed) if known else None
+    no_match = known.no_match.says(found.cosines, _items(plan)) if known else None
     ranked, spared_notes = _reranked(found, composed, options, known, model, serving)
     clock.lap("rerank")
     count, sure_notes = sure(ranked.probabilities, len(ranked.ids), options.precision, serving.key)
@@ -80,6 +80,11 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         misses=tuple(hits) if no_match else (),
         next_page=next_page,
     )
+
+
+def _items(plan: Plan) -> int:
+    """Count the items searched; where no filter had to be counted they are at any rate many."""
+    return plan.held if plan.allowed is None else plan.allowed
 
 
 def _reranked(
