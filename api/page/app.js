@@ -1,13 +1,13 @@
-// The page's state and what moves it: the query, the address bar, the switches, the messages.
+// What moves the page: searches and their answers, the switches, the address bar, the messages.
 
-import { ProblemError, info, item, nameOf, search, thumbnailUrl } from "/page/client.js";
-import { clear, focusFirst, showHits, showSkeleton } from "/page/grid.js";
+import { ProblemError, info, nameOf, search, thumbnailUrl } from "/page/client.js";
+import { append, clear, focusFirst, showHits, showMisses, showSkeleton } from "/page/grid.js";
 import { onPicture } from "/page/picture.js";
+import * as query from "/page/query.js";
 import { onLike, openWhy } from "/page/why.js";
 
 const find = (id) => document.getElementById(id);
-const [text, rerank, scores, summary, more] = ["text", "rerank", "scores", "summary", "more"].map(find);
-
+const [text, scores, summary, more] = ["text", "scores", "summary", "more"].map(find);
 const kinds = document.getElementsByName("kind");
 
 const PAGE = 24;
@@ -15,93 +15,93 @@ const PAGE = 24;
 const PATIENCE_MS = 180;
 const EXAMPLES = ["a cat", "a cup of coffee", "someone smiling", "two dogs playing", "a boat on the water"];
 
-const query = { text: "", file: null, like: null, kind: null };
-let k = PAGE;
+// A switch, its name in the address, and what the address holds when it is not as it usually is.
+const SWITCHES = [
+  { box: find("rerank"), name: "rerank", usual: true, other: "0", value: (on) => on },
+  { box: find("group"), name: "group", usual: false, other: "1", value: (on) => on },
+  { box: find("diversity"), name: "diversity", usual: false, other: "0.5", value: (on) => (on ? 0.5 : 0) },
+];
+
 let running = null; // the AbortController of the search under way
-let explained = null; // the promise of the same search with explanations
-
-const isEmpty = () => !query.text && !query.file && !query.like;
+let current = null; // what was asked last, its answer, and how many hits are shown
 const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
-
-function describe() {
-  const picture = query.like ? ` like ${nameOf(query.like)}` : query.file ? " like your picture" : "";
-  return `${query.text ? ` for “${query.text}”` : ""}${picture}`;
-}
+const kind = () => [...kinds].find(({ checked }) => checked)?.value;
+const options = () => ({
+  k: PAGE,
+  ...(kind() === "text" ? { kind: "text" } : {}),
+  ...Object.fromEntries(SWITCHES.map(({ box, name, value }) => [name, value(box.checked)])),
+});
 
 function showMessage(title, detail) {
   find("message").hidden = !title;
   find("message-title").textContent = title;
   find("message-detail").textContent = detail;
+  const isCode = detail.includes("\n"); // a mistake with a caret below it, which a phone may have to scroll to
+  find("message-detail").classList.toggle("code", isCode);
+  find("message-detail").tabIndex = isCode ? 0 : -1;
 }
 
-function showChip() {
-  const picture = find("chip-picture");
-  if (picture.src.startsWith("blob:")) URL.revokeObjectURL(picture.src);
-  const given = query.file ?? query.like;
-  find("chip").hidden = !given;
-  text.placeholder = given ? "Add words, if you like" : "Describe a picture, or drop one here";
-  if (!given) {
-    picture.removeAttribute("src");
-    return;
-  }
-  const isText = query.like?.kind === "text";
-  picture.hidden = isText;
-  if (query.file) picture.src = URL.createObjectURL(query.file);
-  else if (!isText) picture.src = thumbnailUrl(query.like.id, 160);
-  find("chip-label").textContent = query.file ? query.file.name || "Picture" : `Like ${nameOf(query.like)}`;
-}
-
-function remember(push) {
+function remember(written, push) {
   const parameters = new URLSearchParams();
-  if (query.text) parameters.set("q", query.text);
-  if (query.like) parameters.set("like", query.like.id);
-  if (query.kind === "text") parameters.set("kind", "text");
-  if (!rerank.checked) parameters.set("rerank", "0");
+  if (written) parameters.set("q", written);
+  if (kind() === "text") parameters.set("kind", "text");
+  for (const { box, name, usual, other } of SWITCHES) if (box.checked !== usual) parameters.set(name, other);
   const address = parameters.size ? `?${parameters}` : location.pathname;
   if (push && address !== (location.search || location.pathname)) history.pushState(null, "", address);
-  document.title = isEmpty() ? "Crosslight" : `${query.text || "A picture"} · Crosslight`;
+  document.title = query.isEmpty() ? "Crosslight" : `${written || "A picture"} · Crosslight`;
 }
 
 function showResult(result) {
+  const { hits, misses, notes, timings } = result;
   showMessage("", "");
-  showHits(result.hits, { why, like });
-  find("notes").replaceChildren(
-    ...result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
-  );
-  const took = Math.round(result.timings.total);
-  summary.textContent = `${plural(result.hits.length, "hit")}${describe()} in ${took.toLocaleString()} ms`;
-  more.hidden = result.hits.length < k;
-  if (!result.hits.length) showMessage("Nothing found", "Try other words, or add pictures to the gallery.");
+  showHits(hits, actions);
+  showMisses(misses, actions);
+  const lines = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
+  find("notes").replaceChildren(...lines);
+  more.hidden = !result.next_page;
+  summary.textContent = `${plural(hits.length, "hit")} ${query.describe()} in ${Math.round(timings.total).toLocaleString()} ms`;
+  if (result.no_match) showMessage("Nothing here matches", misses.length ? "" : "Try other words, or add pictures to the gallery.");
+  else if (!hits.length) showMessage("Nothing found", "Try other words, or add pictures to the gallery.");
 }
 
-async function run({ push = true, keep = false } = {}) {
-  running?.abort();
-  explained = null;
-  if (!keep) k = PAGE;
-  showChip();
-  remember(push);
-  document.body.dataset.view = isEmpty() ? "start" : "results";
+function showStartView() {
+  clear();
   summary.textContent = "";
-  if (isEmpty()) {
-    clear();
-    showMessage("", "");
-    more.hidden = true;
+  showMessage("", "");
+  more.hidden = true;
+  remember("", true);
+}
+
+async function run({ push = true } = {}) {
+  running?.abort();
+  current = null;
+  document.body.dataset.view = query.isEmpty() ? "start" : "results";
+  if (query.isEmpty()) {
+    query.set("");
+    showStartView();
     return;
   }
   const mine = new AbortController();
   running = mine;
+  const [asked, chosen] = [query.asked(), options()];
   find("grid").setAttribute("aria-busy", "true");
   const waiting = setTimeout(() => {
     summary.textContent = "Searching…";
-    if (!keep) showSkeleton();
+    showSkeleton();
   }, PATIENCE_MS);
   try {
-    showResult(await search(query, { k, rerank: rerank.checked, signal: mine.signal }));
+    const result = await search(asked, chosen, mine.signal);
+    current = { asked, chosen, result, shown: result.hits.length, explained: new Map() };
+    result.hits.forEach(query.know);
+    query.adopt(result.query, asked.parts);
+    remember(result.query.written, push);
+    showResult(result);
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof ProblemError)) throw error;
     clear();
     more.hidden = true;
+    remember(asked.parts.length ? "" : asked.typed, push);
     summary.textContent = "The search failed";
     showMessage("That did not work", error.message);
   } finally {
@@ -109,47 +109,64 @@ async function run({ push = true, keep = false } = {}) {
   }
 }
 
-function why(hit) {
-  openWhy(hit, async () => {
-    explained ??= search(query, { k, rerank: rerank.checked, explain: true });
-    try {
-      const { hits } = await explained;
-      return hits.find(({ id }) => id === hit.id)?.explanation ?? null;
-    } catch (error) {
-      explained = null; // so that the next try asks again
-      throw error;
-    }
-  });
-}
+// The same search, from a page of it on, with explanations where they are wanted.
+const again = (page, explain) => search(current.asked, { ...current.chosen, ...(page ? { page } : {}), explain });
 
-function like(hit) {
-  Object.assign(query, { text: "", file: null, like: hit });
-  text.value = "";
-  run();
-  scrollTo({ top: 0 });
-}
-
-function take(file) {
-  Object.assign(query, { file, like: null });
-  query.text = text.value.trim();
-  run();
-}
-
-async function fromAddress() {
-  const parameters = new URLSearchParams(location.search);
-  text.value = parameters.get("q") ?? "";
-  rerank.checked = parameters.get("rerank") !== "0";
-  const kind = parameters.get("kind") === "text" ? "text" : null;
-  Object.assign(query, { text: text.value.trim(), file: null, like: null, kind });
-  kinds.forEach((radio) => (radio.checked = radio.value === (kind ?? "image")));
-  const wanted = Number(parameters.get("like"));
+async function showMore() {
+  const page = current.result.next_page;
+  more.disabled = true;
   try {
-    if (wanted) query.like = await item(wanted);
+    const result = await again(page, false);
+    result.hits.forEach((hit) => Object.assign(hit, { page }));
+    result.hits.forEach(query.know);
+    current = { ...current, result, shown: current.shown + result.hits.length };
+    append(result.hits, actions);
+    more.hidden = !result.next_page;
+    summary.textContent = `${plural(current.shown, "hit")} ${query.describe()}`;
   } catch (error) {
-    showMessage("That did not work", error.message);
-    document.body.dataset.view = "results";
-    return;
+    if (!(error instanceof ProblemError)) throw error;
+    summary.textContent = error.message;
+  } finally {
+    more.disabled = false;
   }
+}
+
+const actions = {
+  why(hit) {
+    const { explained, result } = current;
+    openWhy(hit, result, async () => {
+      if (!explained.has(hit.page)) explained.set(hit.page, again(hit.page, true));
+      try {
+        const answer = await explained.get(hit.page);
+        const found = [...answer.hits, ...answer.misses].find(({ id }) => id === hit.id);
+        return { explanation: found?.explanation ?? null, result: answer };
+      } catch (error) {
+        explained.delete(hit.page); // so that the next try asks again
+        throw error;
+      }
+    });
+  },
+  like(hit, region) {
+    query.know(hit);
+    query.set("", { like: hit.id, region });
+    run();
+    scrollTo({ top: 0 });
+  },
+  add(hit, region) {
+    query.know(hit);
+    query.add({ like: hit.id, region });
+    run();
+    scrollTo({ top: 0 });
+  },
+};
+
+function fromAddress() {
+  const parameters = new URLSearchParams(location.search);
+  for (const { box, name, usual } of SWITCHES) box.checked = parameters.has(name) ? !usual : usual;
+  const wanted = parameters.get("kind") === "text" ? "text" : "image";
+  kinds.forEach((radio) => (radio.checked = radio.value === wanted));
+  const like = parameters.get("like"); // as addresses of earlier versions have it
+  query.set(parameters.get("q") ?? (like ? `like:${like}` : ""));
   run({ push: false });
 }
 
@@ -176,7 +193,7 @@ async function showStart() {
 }
 
 async function showGlimpse() {
-  const { hits } = await search({ text: "a photograph" }, { k: 16, rerank: false });
+  const { hits } = await search({ typed: "a photograph", parts: [], phrases: [] }, { k: 16, rerank: false });
   const buttons = hits
     .filter(({ kind }) => kind === "image")
     .map((hit) => {
@@ -187,7 +204,7 @@ async function showGlimpse() {
       button.style.setProperty("--ratio", hit.metadata.width / hit.metadata.height);
       button.setAttribute("aria-label", `More like ${nameOf(hit)}`);
       button.append(picture);
-      button.addEventListener("click", () => like(hit));
+      button.addEventListener("click", () => actions.like(hit));
       return button;
     });
   find("glimpse").replaceChildren(...buttons);
@@ -196,25 +213,11 @@ async function showGlimpse() {
 
 find("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  query.text = text.value.trim();
   run();
 });
-find("chip-remove").addEventListener("click", () => {
-  Object.assign(query, { file: null, like: null });
-  text.focus();
-  run();
-});
-more.addEventListener("click", () => {
-  k += PAGE;
-  run({ keep: true });
-});
-kinds.forEach((radio) =>
-  radio.addEventListener("change", () => {
-    query.kind = radio.value;
-    run();
-  }),
-);
-rerank.addEventListener("change", () => run({ keep: true }));
+more.addEventListener("click", showMore);
+kinds.forEach((radio) => radio.addEventListener("change", () => run()));
+SWITCHES.forEach(({ box }) => box.addEventListener("change", () => run()));
 scores.addEventListener("change", () => document.body.classList.toggle("with-scores", scores.checked));
 text.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowDown") return;
@@ -229,11 +232,18 @@ document.addEventListener("keydown", (event) => {
   text.select();
 });
 window.addEventListener("popstate", fromAddress);
-onPicture(take, (reason) => {
-  document.body.dataset.view = "results";
-  showMessage("That did not work", reason);
-});
-onLike(like);
+onPicture(
+  (file) => {
+    query.add({ file });
+    run();
+  },
+  (reason) => {
+    document.body.dataset.view = "results";
+    showMessage("That did not work", reason);
+  },
+);
+query.onChange(run);
+onLike(actions);
 fromAddress();
 showStart().catch((error) => {
   find("about").textContent = error.message;

@@ -19,20 +19,32 @@ async function ask(path, options) {
   return read(response);
 }
 
-// A picture that the reader gave travels as a form with its file; everything else as JSON.
-export function search(query, { k, rerank, explain = false, signal }) {
-  const fields = { k, rerank, explain };
-  if (query.kind) fields.kind = query.kind;
-  if (query.text) fields.text = query.text;
-  if (query.like) fields.like = query.like.id;
-  if (!query.file) {
-    const headers = { "content-type": "application/json" };
-    return ask("/v1/search", { method: "POST", headers, body: JSON.stringify(fields), signal });
+const encoded = new WeakMap(); // the readers' own pictures in base64, read once each
+
+function base64(file) {
+  if (!encoded.has(file)) {
+    const reading = new Promise((resolve, reject) => {
+      const reader = new FileReader();
+      reader.addEventListener("load", () => resolve(reader.result.split(",")[1] ?? ""));
+      reader.addEventListener("error", () => reject(new ProblemError("The picture cannot be read from your disk.")));
+      reader.readAsDataURL(file);
+    });
+    encoded.set(file, reading);
   }
-  const form = new FormData();
-  for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
-  form.append("image", query.file);
-  return ask("/v1/search", { method: "POST", body: form, signal });
+  return encoded.get(file);
+}
+
+async function sent({ text, like, file, weight, region }) {
+  const thing = file ? { image: await base64(file) } : text === undefined ? { like } : { text };
+  return { ...thing, weight, ...(region ? { region } : {}) };
+}
+
+// `asked` has what was typed, the parts beside it, and phrases; `options` are the service's own.
+export async function search({ typed, parts, phrases }, options, signal) {
+  const fields = { ...options, parts: await Promise.all(parts.map(sent)), phrases };
+  if (typed) fields.query = typed;
+  const headers = { "content-type": "application/json" };
+  return ask("/v1/search", { method: "POST", headers, body: JSON.stringify(fields), signal });
 }
 
 export const info = () => ask("/v1/info");

@@ -1,9 +1,10 @@
 // The hits: rows of pictures in their own proportions, and cards for texts. Captions are data, so only
 // textContent ever takes them.
 
-import { nameOf, thumbnailUrl } from "/page/client.js";
+import { imageUrl, nameOf, thumbnailUrl } from "/page/client.js";
 
 const grid = document.getElementById("grid");
+const misses = document.getElementById("misses");
 const template = document.getElementById("hit");
 
 // A strip or a panorama would claim a whole row; past these it is shown whole inside its cell.
@@ -55,12 +56,50 @@ function card(hit, actions) {
   button.addEventListener("click", () => actions.why(hit));
   node.querySelector(".why-button").addEventListener("click", () => actions.why(hit));
   node.querySelector(".like-button").addEventListener("click", () => actions.like(hit));
+  node.querySelector(".add-button").setAttribute("aria-label", `Add to the query: ${name}`);
+  node.querySelector(".add-button").addEventListener("click", () => actions.add(hit));
+  if (hit.alike.length) showBehind(node, hit);
   return node;
+}
+
+// What was grouped behind a hit: the same file, or a picture that hardly differs.
+function behind(one) {
+  const cell = document.createElement("li");
+  const link = Object.assign(document.createElement("a"), { href: imageUrl(one.id), target: "_blank", rel: "noopener" });
+  const picture = Object.assign(new Image(), { src: thumbnailUrl(one.id, 160), alt: nameOf(one), loading: "lazy" });
+  const kind = document.createElement("span");
+  kind.textContent = one.exact ? "same file" : `${Math.floor(one.likeness * 100)} % alike`;
+  link.title = nameOf(one);
+  link.append(picture, kind);
+  cell.append(link);
+  return cell;
+}
+
+function showBehind(node, hit) {
+  const button = node.querySelector(".alike-button");
+  const list = node.querySelector(".alike");
+  button.hidden = false;
+  button.textContent = `+${hit.alike.length} similar`;
+  button.addEventListener("click", () => {
+    const open = list.hidden;
+    if (open && !list.children.length) list.append(...hit.alike.map(behind));
+    list.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+  });
+}
+
+export function append(hits, actions) {
+  grid.append(...hits.map((hit) => card(hit, actions)));
 }
 
 export function showHits(hits, actions) {
   grid.setAttribute("aria-busy", "false");
   grid.replaceChildren(...hits.map((hit) => card(hit, actions)));
+}
+
+export function showMisses(hits, actions) {
+  document.getElementById("misses-box").hidden = !hits.length;
+  misses.replaceChildren(...hits.map((hit) => card(hit, actions)));
 }
 
 export function showSkeleton() {
@@ -77,6 +116,7 @@ export function showSkeleton() {
 }
 
 export function clear() {
+  showMisses([], {});
   grid.setAttribute("aria-busy", "false");
   grid.replaceChildren();
 }

@@ -3,6 +3,7 @@
 import { imageUrl, nameOf } from "/page/client.js";
 import { ratioOf } from "/page/grid.js";
 import { combine, draw } from "/page/heatmap.js";
+import { clearRegion, onRegion } from "/page/region.js";
 
 const find = (id) => document.getElementById(id);
 const dialog = find("why");
@@ -12,7 +13,9 @@ const opacity = find("opacity");
 const NAMES = {
   recall: "First look",
   visual: "Picture as a whole",
-  caption: "Text as a whole",
+  caption: "Caption as a whole",
+  lexical: "Words as written",
+  ocr: "Words in the picture",
   late: "Word by word",
   fusion: "Read together",
   "below rerank depth": "Below the second look",
@@ -25,11 +28,11 @@ function number(value) {
   return value === null ? "none" : value.toFixed(3);
 }
 
-function row(name, value, largest, total = false) {
+function row(name, value, largest, { total = false, shown = number(value) } = {}) {
   const term = document.createElement("dt");
   term.textContent = name;
   const detail = document.createElement("dd");
-  detail.textContent = number(value);
+  detail.textContent = shown;
   const bar = document.createElement("i");
   bar.style.setProperty("--share", largest ? Math.min(1, Math.abs(value ?? 0) / largest) : 0);
   bar.classList.toggle("less", value < 0);
@@ -42,10 +45,30 @@ function showScore(hit, explanation) {
   const parts = Object.entries(explanation?.contributions ?? hit.signals);
   const largest = Math.max(...parts.map(([, value]) => Math.abs(value ?? 0)), Math.abs(hit.score ?? 0));
   const rows = parts.flatMap(([name, value]) => row(NAMES[name] ?? name.replaceAll("_", " "), value, largest));
-  find("parts").replaceChildren(...rows, ...row("Score", hit.score, largest, true));
+  find("parts").replaceChildren(...rows, ...row("Score", hit.score, largest, { total: true }));
   const chance = hit.probability === null ? "" : ` It matches with a probability of ${Math.round(hit.probability * 100)}%.`;
-  const before = explanation ? ` At the first look it was number ${explanation.recall_rank}.` : "";
-  find("why-rank").textContent = `Number ${hit.rank} of the hits.${before}${chance}`;
+  find("why-rank").textContent = `Number ${hit.rank} of the hits.${moved(hit, explanation)}${chance}`;
+}
+
+function moved(hit, explanation) {
+  if (!explanation) return "";
+  const places = explanation.recall_rank - hit.rank;
+  if (!places) return " It has the place of the first look.";
+  const count = Math.abs(places);
+  const way = places > 0 ? "up" : "down";
+  return ` The second look moved it ${way} by ${count} ${count === 1 ? "place" : "places"}, from number ${explanation.recall_rank}.`;
+}
+
+function showRun({ plan, timings, reranked, notes }) {
+  const among =
+    plan.allowed === null || plan.allowed === plan.held
+      ? `Looked among ${plan.held.toLocaleString()} items`
+      : `Looked among ${plan.allowed.toLocaleString()} of ${plan.held.toLocaleString()} items`;
+  const second = reranked ? "The best were looked at again." : "There was no second look.";
+  find("why-plan").textContent = [`${among}: ${plan.name}, ${plan.reason}.`, second, ...notes].join(" ");
+  const { total, ...stages } = timings;
+  const rows = Object.entries(stages).flatMap(([name, value]) => row(name, value, total, { shown: `${value.toFixed(1)} ms` }));
+  find("timings").replaceChildren(...rows, ...row("All", total, total, { total: true, shown: `${total.toFixed(1)} ms` }));
 }
 
 function look(chip, label, grid) {
@@ -86,6 +109,8 @@ function showPicture(hit) {
   const picture = find("why-picture");
   find("why-frame").hidden = !isImage;
   find("why-open").hidden = !isImage;
+  find("why-part").hidden = !isImage;
+  clearRegion();
   find("why-text").hidden = isImage;
   find("why-caption").textContent = isImage ? nameOf(hit) : hit.uri;
   canvas.hidden = true;
@@ -100,19 +125,21 @@ function showPicture(hit) {
   }
 }
 
-// `explain` gives the explanation of a hit, or null when the search has none to give.
-export async function openWhy(hit, explain) {
+// `explain` gives the hit's explanation (null when there is none) and the answer it came with.
+export async function openWhy(hit, result, explain) {
   shown = hit;
   showPicture(hit);
   showWords([]);
   showScore(hit, null);
+  showRun(result);
   find("why-message").textContent = "Looking closer…";
   dialog.showModal();
   let message = "";
   try {
-    const explanation = await explain();
+    const { explanation, result: closer } = await explain();
     if (shown !== hit) return;
     showScore(hit, explanation);
+    showRun(closer);
     showWords(hit.kind === "image" ? (explanation?.words ?? []) : []);
   } catch (error) {
     message = error.message;
@@ -129,10 +156,15 @@ dialog.addEventListener("close", () => {
   shown = null;
 });
 
-export function onLike(like) {
-  find("why-like").addEventListener("click", () => {
-    const hit = shown;
-    dialog.close();
-    like(hit);
-  });
+// Closes the dialog before what was asked of its hit.
+const leaving = (action) => (region) => {
+  const hit = shown;
+  dialog.close();
+  action(hit, Array.isArray(region) ? region : undefined);
+};
+
+export function onLike({ like, add }) {
+  find("why-like").addEventListener("click", leaving(like));
+  find("why-add").addEventListener("click", leaving(add));
+  onRegion(leaving(like), leaving(add));
 }
