@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
@@ -25,6 +27,7 @@ from engine.types import Item, Outcome, Scalar, Signal
 MAX_TEXT = 1_000_000  # characters of one item's words
 MAX_URI = 4096
 MAX_INTEGER = 2**63 - 1
+UNSOUND = "the model made a vector of it that is all zeros or not finite, so it could never be found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,19 @@ def add_batch(
     known = store.known(list(prepared))
     moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
     changed = [new for uri, new in prepared.items() if known.get(uri) != new.record]
+    unsound: set[str] = set()
     if changed:
         kept = {uri for uri, old in known.items() if _is_same(old, prepared[uri].record)} | moved.keys()
-        store.put(_encoded([(new, new.record.uri in kept) for new in changed], store, encoder), moved)
-    return _outcomes(read, known, moved)
+        records = _encoded([(new, new.record.uri in kept) for new in changed], store, encoder)
+        unsound = {record.uri for record in records if not _is_sound(record)}
+        store.put([record for record in records if record.uri not in unsound], moved)
+    outcomes = _outcomes(read, known, moved)
+    return [Outcome(o.uri, "failed", UNSOUND) if o.uri in unsound else o for o in outcomes]
+
+
+def _is_sound(record: Record) -> bool:
+    made = record.embeddings or {}
+    return all(np.isfinite(e.vectors).all() and e.vectors.any() for e in made.values())
 
 
 def _outcomes(

@@ -272,6 +272,7 @@ def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[Item
 
 
 def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Signal, Encoded]]:
+    dim = session.get_one(ModelRow, model_id).dim
     for signal in Signal:
         wanted = (
             select(EmbeddingRow)
@@ -286,4 +287,4 @@ def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Si
         )
         for rows in session.scalars(wanted).partitions():
             ids = np.array([row.item_id for row in rows], dtype=np.int64)
-            yield ids, signal, encoded_rows(rows)
+            yield ids, signal, encoded_rows(rows, dim)

@@ -57,9 +57,11 @@ def embedding_row(item_id: int, model_id: int, signal: Signal, encoded: Encoded)
     return row
 
 
-def encoded_rows(rows: Sequence[EmbeddingRow]) -> Encoded:
-    """Put rows of one signal together again."""
-    vectors = np.stack([np.frombuffer(row.vector, dtype="<f4") for row in rows]).astype(np.float32)
+def encoded_rows(rows: Sequence[EmbeddingRow], dim: int | None = None) -> Encoded:
+    """Put rows of one signal together again; a vector that is not of `dim` is damaged, and comes as zeros."""
+    length = 4 * dim if dim else len(rows[0].vector)
+    whole = [row.vector if len(row.vector) == length else bytes(length) for row in rows]
+    vectors = np.frombuffer(b"".join(whole), dtype="<f4").reshape(len(rows), -1).astype(np.float32)
     if any(row.tokens is None for row in rows):
         return Encoded(vectors)
     tokens = np.stack(

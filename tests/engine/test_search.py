@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from engine import (
     SearchEngine,
 )
 from engine.pictures import file_uri, load_picture
+from engine.types import Encoded
 
 
 def names(result: Result) -> list[str]:
@@ -266,3 +268,24 @@ def test_each_item_is_told_of_in_order(engine: SearchEngine, photos: Path) -> No
     assert told[2].reason == report.failed[file_uri(photos / "broken.png")]
     assert (report.added, report.moved, report.unchanged, report.updated) == (1, 1, 2, 1)
     assert engine.get(engine.find("t").id or 0).text == "newer"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
+def test_a_vector_that_has_no_direction_costs_its_item_alone(
+    engine: SearchEngine, photos: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    encoder = engine.load().encoder
+    whole = encoder.encode_text
+
+    def damaged(texts: Sequence[str]) -> Encoded:
+        vectors = whole(texts).vectors
+        vectors[[text == "bad" for text in texts]] = value
+        return Encoded(vectors)
+
+    monkeypatch.setattr(encoder, "encode_text", damaged)
+    report = engine.add([Item("a", "text", "good"), Item("b", "text", "bad"), Item("c", "text", "fine")])
+    assert report.added == 2 and list(report.failed) == ["b"]
+    assert report.failed["b"].startswith("the model made a vector of it that is all zeros or not finite")
+    monkeypatch.undo()
+    assert {hit.item.uri for hit in engine.search(Query((Part(text="good"),), "text"), k=9)} == {"a", "c"}
+    assert engine.add([Item("b", "text", "bad")]).added == 1

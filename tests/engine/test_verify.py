@@ -68,6 +68,10 @@ def blank_vector(gallery: Path) -> None:
     change(gallery, "UPDATE embeddings SET vector = zeroblob(128) WHERE item_id = 3")
 
 
+def cut_vector(gallery: Path) -> None:
+    change(gallery, "UPDATE embeddings SET vector = substr(vector, 1, 100) WHERE item_id = 3")
+
+
 def lose_vector(gallery: Path) -> None:
     change(gallery, "DELETE FROM embeddings WHERE item_id = 3")
 
@@ -94,6 +98,7 @@ def change(gallery: Path, statement: str) -> None:
         (turn_index, "has another vector in the index", True),
         (swap_ids, "is missing from the index", True),
         (blank_vector, "its stored vector is damaged; index it again", False),
+        (cut_vector, "its stored vector is damaged; index it again", False),
         (lose_vector, "has no vector; index it again", False),
         (lose_upload, "cannot be read: No such file or directory; add the picture again", False),
         (damage_upload, "is damaged; add the picture again", False),
@@ -114,8 +119,11 @@ def test_damage_is_found_and_mended(
             assert {hit.item.uri for hit in engine.search("red", k=2)} >= {"up"}
 
 
-def test_a_gallery_is_searched_with_a_damaged_vector_left_out(closed: Path) -> None:
-    blank_vector(closed)
+@pytest.mark.parametrize("damage", [blank_vector, cut_vector])
+def test_a_gallery_is_searched_with_a_damaged_vector_left_out(
+    closed: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(closed)
     for directory in (closed / "generations").iterdir():
         (directory / "header.json").unlink()
     with SearchEngine.open(closed, read_only=True) as engine:
