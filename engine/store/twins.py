@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from engine.store.models import EmbeddingRow, ItemRow
+from engine.store.models import EmbeddingRow, ItemRow, ModelRow
 from engine.store.rows import encoded_rows, slices
 from engine.types import Encoded, Floats, Signal
 
@@ -37,7 +37,7 @@ def embeddings_of(
         wanted = (
             select(ItemRow.kind, ItemRow.digest, EmbeddingRow)
             .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
-            .where(ItemRow.id.in_(first), EmbeddingRow.model_id == model_id)
+            .where(ItemRow.id.in_(first), EmbeddingRow.model_id == model_id, *_whole())
         )
         for kind, digest, row in session.execute(wanted):
             found.setdefault((kind, digest), {})[Signal(row.signal)] = encoded_rows([row])
@@ -60,12 +60,19 @@ def looks(
 
 
 def encoded_ids(session: Session, ids: Sequence[int], model_id: int) -> set[int]:
-    """Return those of some ids that have a vector of a model."""
+    """Return those of some ids that have a vector of a model, and no damaged one."""
     found: set[int] = set()
     for some in slices(ids):
         wanted = select(EmbeddingRow.item_id).where(EmbeddingRow.item_id.in_(some))
-        found.update(session.scalars(wanted.where(EmbeddingRow.model_id == model_id)))
+        found.update(session.scalars(wanted.where(EmbeddingRow.model_id == model_id, *_whole())))
     return found
+
+
+def _whole() -> tuple[ColumnElement[bool], ...]:
+    """Tell apart vectors that are damaged: of another length than the model's, or all zeros."""
+    length = func.length(EmbeddingRow.vector)
+    dim = select(ModelRow.dim).where(ModelRow.id == EmbeddingRow.model_id).scalar_subquery()
+    return length == func.coalesce(4 * dim, length), EmbeddingRow.vector != func.zeroblob(length)
 
 
 def rename(session: Session, moved: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import BadInput, Item, SearchEngine
+from engine import BadInput, Item, Report, SearchEngine
 from engine.generation import file_print
 from engine.pictures import file_uri
 from engine.snapshot import restore, snapshot
@@ -128,6 +128,17 @@ def test_a_gallery_is_searched_with_a_damaged_vector_left_out(
         (directory / "header.json").unlink()
     with SearchEngine.open(closed, read_only=True) as engine:
         assert len(engine.search("red", k=20)) == 8
+
+
+@pytest.mark.parametrize("damage", [blank_vector, cut_vector, lose_vector])
+def test_indexing_again_mends_a_damaged_vector(
+    closed: Path, photos: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(closed)
+    with SearchEngine.open(closed) as engine:
+        assert engine.add(sorted(photos.iterdir())) == Report(updated=1, unchanged=7)
+        assert len(engine.search("red", k=20)) == 9
+    assert verify(closed) == []
 
 
 def test_a_snapshot_is_a_gallery_of_its_own(closed: Path, tmp_path: Path, photos: Path) -> None:
