@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from api.cli.options import (
 from api.cli.output import guarded, name_of, note, plain, show_json, stdout
 from api.cli.reading import open_to_read
 from engine.errors import BadInput
-from engine.types import Hit, Part, Query, Result
+from engine.types import Budget, Hit, Part, Query, Result
 
 MAX_WORDS_SHOWN = 60
 
@@ -48,6 +49,14 @@ DiversityOption = Annotated[
 PageOption = Annotated[
     str | None, typer.Option("--page", metavar="CURSOR", help="The hits after those of another search.")
 ]
+PrecisionOption = Annotated[
+    float | None,
+    typer.Option("--precision", metavar="0..1", help="Only hits that are right with this probability."),
+]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="50ms|30", help="What reranking may cost: time, candidates, or both."),
+]
 
 
 @guarded
@@ -63,6 +72,8 @@ def search(
     explain: ExplainOption = False,
     group: GroupOption = False,
     diversity: DiversityOption = 0.0,
+    precision: PrecisionOption = None,
+    budget: BudgetOption = None,
     page: PageOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -74,10 +85,11 @@ def search(
             asked,
             k=k,
             filter=filter,
-            rerank=rerank,
+            rerank=rerank if budget is None else make_budget(budget, rerank),
             explain=explain,
             group=group,
             diversity=diversity,
+            precision=precision,
             page=page,
         )
     if as_json:
@@ -96,6 +108,7 @@ def search(
     if explain:
         from api.cli.explain import show_explanations
 
+        stdout.print(Text(f"plan: {result.plan.name}, {result.plan.reason}", style="dim"))
         show_explanations(result)
 
 
@@ -117,6 +130,17 @@ def make_query(
     if like is not None:
         parts.append(Part(item=int(like) if like.isdecimal() else like))
     return replace(asked, parts=tuple(parts), kind=kind)
+
+
+def make_budget(given: str, rerank: bool) -> Budget:
+    """Read a budget such as 50ms, 30 or 50ms,30."""
+    read = re.fullmatch(r"(?:(\d+(?:\.\d+)?)ms)?,?(\d+)?", given.replace(" ", ""))
+    if read is None or not any(read.groups()):
+        raise BadInput(f"{given!r} is no budget; write 50ms, or 30 for so many candidates, or 50ms,30")
+    if not rerank:
+        raise BadInput("there is no reranking to put a budget on; leave out --no-rerank, or --budget")
+    milliseconds, candidates = read.groups()
+    return Budget(float(milliseconds) if milliseconds else None, int(candidates) if candidates else None)
 
 
 def hits_table(hits: Sequence[Hit], explain: bool = False) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from api.http.schemas import ItemName, Kind, PictureBytes, Strict
-from engine import BadInput, Part, Query, Region
+from engine import BadInput, Budget, Part, Query, Region
 from engine.grammar import parse
 from engine.options import MAX_K
 from engine.query import MAX_CHARACTERS, MAX_PARTS
@@ -30,6 +30,13 @@ class PartRequest(Strict):
         if sum(thing is not None for thing in (self.text, self.image, self.like)) != 1:
             raise ValueError("a part is one of text, image and like")
         return self
+
+
+class BudgetRequest(Strict):
+    """What reranking may cost; one of the two, or both."""
+
+    milliseconds: FiniteFloat | None = Field(None, gt=0)
+    candidates: int | None = Field(None, ge=1)
 
 
 class SearchRequest(Strict):
@@ -61,11 +68,16 @@ class SearchRequest(Strict):
         max_length=MAX_CHARACTERS,
     )
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits at most.")
-    rerank: bool = Field(True, description="Look at the best candidates again, closely.")
+    rerank: bool | BudgetRequest = Field(
+        True, description="Look at the best candidates again, closely, or do so within a budget."
+    )
     explain: bool = Field(False, description="Tell for each hit what its score is made of.")
     group: bool = Field(False, description="Put near-duplicates behind one hit.")
     diversity: float = Field(
         0.0, ge=0, le=1, description="How much to prefer hits unlike those above them; 0 is off."
+    )
+    precision: float | None = Field(
+        None, gt=0, lt=1, description="Give only hits that are right with this probability."
     )
     page: str | None = Field(
         None, min_length=1, description="The `next_page` of the reply before; the rest as it was."
@@ -82,6 +94,12 @@ class SearchRequest(Strict):
         ):
             raise ValueError("give at least one of query, text, image, like and parts")
         return self
+
+
+def to_rerank(wanted: SearchRequest) -> bool | Budget:
+    """Make the engine's budget where one was given."""
+    asked = wanted.rerank
+    return Budget(asked.milliseconds, asked.candidates) if isinstance(asked, BudgetRequest) else asked
 
 
 def to_query(wanted: SearchRequest) -> Query:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from api.documents import Document, result_document
-from api.http.asking import SearchRequest, to_query
+from api.http.asking import SearchRequest, to_query, to_rerank
 from api.http.bodies import search_request
 from api.http.openapi import form_schema, problems, request_body
 from api.http.schemas import SearchReply
@@ -32,6 +32,7 @@ FORM_SCHEMA = form_schema(
         "explain": {"type": "boolean", "default": False},
         "group": {"type": "boolean", "default": False},
         "diversity": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+        "precision": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "page": {"type": "string"},
     }
 )
@@ -52,10 +53,11 @@ def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_reque
         query,
         k=wanted.k,
         filter=wanted.filter,
-        rerank=wanted.rerank,
+        rerank=to_rerank(wanted),
         explain=wanted.explain,
         group=wanted.group,
         diversity=wanted.diversity,
+        precision=wanted.precision,
         page=wanted.page,
     )
     return result_document(query, result)

@@ -10,7 +10,8 @@ from serving import COLORS
 from starlette.testclient import TestClient
 from test_http_search import ids, search
 
-from engine import SearchEngine
+from api.http.asking import SearchRequest, to_rerank
+from engine import Budget, SearchEngine
 
 
 def names(reply: dict[str, object]) -> list[str]:
@@ -72,3 +73,25 @@ def test_the_options_travel_in_a_form_too(client: TestClient, twins: None) -> No
     assert response.json() | {"timings": 0} == search(client, text="red", group=True, diversity=0.5, k=2) | {
         "timings": 0
     }
+
+
+def test_a_precision_needs_a_model_that_knows_how_sure_it_is(client: TestClient) -> None:
+    response = client.post("/v1/search", json={"query": "red", "precision": 0.9})
+    assert response.status_code == 422
+    assert "precision 0.9 needs the probability of each hit" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("budget", [{"milliseconds": 0}, {"candidates": 0}, {"seconds": 1}, "soon"])
+def test_a_budget_that_is_none_is_refused(client: TestClient, budget: object) -> None:
+    response = client.post("/v1/search", json={"query": "red", "rerank": budget})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"].startswith("rerank")
+
+
+def test_a_budget_becomes_the_engines() -> None:
+    for given, expected in (
+        ({"milliseconds": 50, "candidates": 3}, Budget(50, 3)),
+        ({"candidates": 3}, Budget(None, 3)),
+        (False, False),
+    ):
+        assert to_rerank(SearchRequest.model_validate({"query": "red", "rerank": given})) == expected

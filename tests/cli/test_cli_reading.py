@@ -10,7 +10,9 @@ import pytest
 from command import CPU, Ran, environment, invoke, run
 
 import engine
+from api.cli.search import make_budget
 from engine.pictures import file_uri
+from engine.types import Budget
 
 HEAVY = ("torch", "faiss", "sqlalchemy", "PIL", "fastapi", "transformers", "open_clip")
 
@@ -125,6 +127,25 @@ def test_search_in_pages_and_in_groups(indexed: Path) -> None:
     assert f"--page {first['next_page']}" in ask().out
     grouped = ask("--group", "--diversity", "0.5", "--json").document
     assert grouped["hits"] and grouped["notes"]
+
+
+@pytest.mark.parametrize(
+    ("given", "budget"),
+    [("50ms", Budget(50)), ("30", Budget(None, 30)), ("2.5ms,30", Budget(2.5, 30))],
+)
+def test_a_budget_is_time_candidates_or_both(given: str, budget: Budget) -> None:
+    assert make_budget(given, rerank=True) == budget
+
+
+def test_what_cannot_be_kept_to_is_refused(indexed: Path) -> None:
+    for arguments, said in (
+        (("--budget", "soon"), "'soon' is no budget; write 50ms"),
+        (("--budget", "30", "--no-rerank"), "no reranking to put a budget on"),
+        (("--precision", "0.9"), "precision 0.9 needs the probability of each hit"),
+        (("--precision", "2"), "precision is 2.0"),
+    ):
+        ran = invoke("search", "red", *arguments, "--gallery", indexed, *CPU)
+        assert (ran.code, said in ran.err) == (1, True), ran.err
 
 
 def test_search_as_a_table_with_its_explanation(
