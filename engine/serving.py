@@ -38,7 +38,6 @@ class Serving:
         self.generation = latest(gallery.generations, state, index)
         self._files = gallery
         self.gallery = state.gallery  # its name, which is no other's
-        self._stamp = state.stamp
         self._device = device
         self._loaded = loaded
 
@@ -47,9 +46,10 @@ class Serving:
         with self.model_lock:
             if self._loaded is None:
                 model = load_model(self.key, self._device)
-                if self._stamp not in (None, model.encoder.stamp):
+                stamp = self.store.stamp()
+                if stamp not in (None, model.encoder.stamp):
                     raise GalleryMismatch(
-                        f"{self._files.path} holds vectors of {self.key} as it was ({self._stamp}), the "
+                        f"{self._files.path} holds vectors of {self.key} as it was ({stamp}), the "
                         f"weights here are others ({model.encoder.stamp}); bring the gallery to them with: "
                         f"crosslight migrate --model {self.key}"
                     )
@@ -59,9 +59,8 @@ class Serving:
     def load_to_write(self) -> Model:
         """Return the model, and mark the vectors that it will make as its own."""
         model = self.load()
-        if self._stamp is None:
+        if self.store.stamp() is None:
             self.store.set_stamp(model.encoder.stamp, model.encoder.dim)
-            self._stamp = model.encoder.stamp
         return model
 
     def refresh(self) -> None:

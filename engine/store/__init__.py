@@ -109,6 +109,12 @@ class Store:
         with self.writing() as session:
             session.get_one(ModelRow, self.model_id(session)).key = model
 
+    def stamp(self) -> str | None:
+        """Return which weights the vectors of this store's model come from; `None` before the first."""
+        with self.reading() as session:
+            model = session.get(ModelRow, self.model_id(session))
+            return model.stamp if model else None
+
     def set_stamp(self, stamp: str, dim: int) -> None:
         """Remember which weights the gallery's vectors come from, and how long they are."""
         with self.writing() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -115,6 +116,25 @@ def test_what_is_missing_is_named_and_nothing_changes(own: Path, clip: str, pict
     assert "blue.png: cannot be read any more: No such file or directory" in shown.out
     assert "give --allow-missing" in shown.err
     assert invoke("info", "-g", own, "--json").document["model"] == "color"
+
+
+def limit_files() -> None:
+    """Let no file of this process grow over 15 kB: to SQLite's log that is a disk that has no more room."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, 15_000))
+
+
+def test_a_full_disk_is_said_and_the_next_run_goes_on(own: Path, clip: str, tmp_path: Path) -> None:
+    words = ("migrate", "--model", clip, "-g", own, *CPU, "--json")
+    command = [sys.executable, "-c", COMMAND, tmp_path / f"{NAME}.json", *words]
+    failed = subprocess.run(
+        command, env=environment(), capture_output=True, preexec_fn=limit_files, check=False
+    )
+    assert failed.returncode == 1 and b"Traceback" not in failed.stderr
+    assert json.loads(failed.stdout)["error"]["kind"] == "StorageFailed"
+    assert invoke("info", "-g", own, "--json").document["model"] == "color"
+    assert invoke("verify", "-g", own).out == "all is well\n"
+    assert invoke(*words).document["switched"] is True
+    assert invoke("verify", "-g", own).out == "all is well\n"
 
 
 def test_one_thing_at_a_time(own: Path, clip: str, tmp_path: Path) -> None:
