@@ -1,0 +1,111 @@
+"""What a plain query pays for all the ways there are to ask: a whole search against its bare parts.
+
+    python -m bench.overhead [--items 300] [--rounds 200]
+
+The bare path encodes the words, scans the index, reads the tokens of a hundred candidates, reranks them
+and fetches ten items, and nothing else: no query language, no signals, groups, pages or verdict. Both
+answer the same queries over the same made-up pictures, turn by turn in one process, and must give the
+same hits. Prints the medians and their ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from bench.machine import describe
+from engine import Item, SearchEngine
+from engine.index import make_index
+from engine.models import load_model
+from engine.store import Store
+from engine.tokens import TokenStore
+from engine.types import Candidates
+
+DEPTH, K, SEED = 100, 10, 0
+QUERIES = (
+    "two dogs in snow",
+    "a red barn at dusk",
+    "people on a beach",
+    "a child with a ball",
+    "a city at night",
+)
+
+
+def pictures(count: int) -> dict[str, bytes]:
+    """Make pictures of colored blocks up, by uri."""
+    generator = np.random.default_rng(SEED)
+    made = {}
+    for number in range(count):
+        file = io.BytesIO()
+        blocks = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(blocks).resize((96, 96), Image.Resampling.BICUBIC).save(file, "PNG")
+        made[f"made-up/{number}"] = file.getvalue()
+    return made
+
+
+def bare(engine: SearchEngine, folder: Path, made: dict[str, bytes]) -> Callable[[str], list[int]]:
+    """Put the parts of a search together by hand."""
+    model, store = load_model("mini", "cpu"), Store(folder / "gallery.db", read_only=True)
+    images = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in made.values()]
+    encoded = model.encoder.encode_image(images)
+    ids = np.array([engine.find(uri).id for uri in made], dtype=np.int64)
+    index, tokens, reranker = make_index("flat", model.encoder.dim), TokenStore(), model.reranker
+    assert reranker is not None and encoded.tokens is not None and encoded.lengths is not None
+    index.add(ids, encoded.vectors)
+    tokens.put(ids, encoded.tokens, encoded.lengths)
+
+    def search(words: str) -> list[int]:
+        query = model.encoder.encode_text([words])
+        scores, found = index.search(query.vectors, DEPTH)
+        candidates = Candidates("image", found[0], scores[0], *tokens.read(found[0]))
+        parts = reranker.score(query, "text", candidates)
+        total = np.sum(list(parts.values()), axis=0)
+        best = np.argsort(-total, kind="stable")
+        reranker.probability(total[best], "text", "image")
+        chosen: list[int] = found[0][best[:K]].tolist()
+        items = store.items(chosen)
+        return [item_id for item_id in chosen if item_id in items]
+
+    return search
+
+
+def main() -> None:
+    """Measure and print the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--items", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=200)
+    options = parser.parse_args()
+    made = pictures(options.items)
+    with TemporaryDirectory() as folder, SearchEngine.open(folder, model="mini", device="cpu") as engine:
+        engine.add(Item(uri, picture=picture) for uri, picture in made.items())
+        by_hand = bare(engine, Path(folder), made)
+        times: dict[str, list[float]] = {"bare": [], "whole": []}
+        for turn in range(-5, options.rounds):  # the first few warm up
+            words = QUERIES[turn % len(QUERIES)]
+            start = time.perf_counter()
+            expected = by_hand(words)
+            middle = time.perf_counter()
+            result = engine.search(words, k=K)
+            stop = time.perf_counter()
+            assert [hit.item.id for hit in result.hits or result.misses] == expected, "not the same hits"
+            if turn >= 0:
+                times["bare"].append(1000 * (middle - start))
+                times["whole"].append(1000 * (stop - middle))
+    alone, whole = (float(np.median(times[name])) for name in ("bare", "whole"))
+    ratios = np.array(times["whole"]) / np.array(times["bare"])
+    low, high = np.percentile(ratios, [25, 75])
+    print(f"| bare | whole search | ratio |\n| --- | --- | --- |\n| {alone:.2f} ms | {whole:.2f} ms | "
+          f"{whole / alone:.3f} |")  # fmt: skip
+    print(f"\nRatio turn by turn: median {np.median(ratios):.3f}, middle half {low:.3f} to {high:.3f}.")
+    print(f"{options.items} items, {options.rounds} turns, seed {SEED}, on {describe()}.")
+
+
+if __name__ == "__main__":
+    main()
