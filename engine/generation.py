@@ -5,10 +5,10 @@ gallery, the writer's own additions, another process's, and a rebuild after file
 a generation is a directory named by its model and its revision, MODEL.REVISION:
 
     header.json          gallery, model, revision, schema, index kind, and a print of each file; written last
-    SIGNAL.ids.npy       (n,) int64, the item of each row
-    SIGNAL.index         the vectors, as FAISS writes them, and SIGNAL.vectors.npy (n, dim) float32, mapped,
+    PLACE.ids.npy        (n,) int64, the item of each row
+    PLACE.index          the vectors, as FAISS writes them, and PLACE.vectors.npy (n, dim) float32, mapped,
                          beside an index that holds them only coarsely, or not at all
-    SIGNAL.tokens.npy    (n, T, D) int8, memory-mapped; with SIGNAL.lengths.npy, (n,) int16
+    PLACE.tokens.npy     (n, T, D) int8, memory-mapped; with PLACE.lengths.npy, (n,) int16
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ import numpy as np
 
 from engine.filters import parse
 from engine.index import AUTO, PROBED, Choice, Index, bitmap_of, make_index
+from engine.lexical import Lexicon
 from engine.store import Store
 from engine.store.rows import State
 from engine.tokens import TokenStore
-from engine.types import Bitmap, Encoded, Ids, Signal
+from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 
-SCHEMA = 3
+SCHEMA = 4
 KEPT_BITMAPS = 32
 BLOCK, BLOCKS = 4096, 64  # of a file, what is looked at to know it again: reading it all takes too long
 MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class View:
-    """What one signal has: an index, and tokens where the model makes them."""
+    """What one place has: an index, and tokens where the model makes them."""
 
     index: Index
     tokens: TokenStore | None = None
@@ -51,15 +52,16 @@ class View:
 
 @dataclass
 class Generation:
-    """Index and tokens by signal, of one model; `revision` says how much of the store they hold."""
+    """Index and tokens by place, a signal of a kind of item, of one model, at one revision of the store."""
 
     kind: str
     model_id: int
     revision: int = 0
-    views: dict[Signal, View] = field(default_factory=dict)
+    views: dict[Place, View] = field(default_factory=dict)
     unsaved: int = 0
     newest: int = 0  # the highest id that was ever taken in
     bitmaps: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # of filters, latest used last
+    lexicon: Lexicon = field(default_factory=Lexicon)
 
     def catch_up(self, store: Store) -> None:
         """Take in everything that was committed after this generation's revision."""
@@ -67,14 +69,15 @@ class Generation:
             return
         with store.changes(self.revision) as changes:
             for view in self.views.values():
-                _remove(view, changes.removed)
-            for ids, signal, encoded in changes.embeddings:
-                self._put(signal, ids, encoded)
+                _remove(view, np.concatenate([changes.removed, changes.written]))
+            for ids, place, encoded in changes.embeddings:
+                self._put(place, ids, encoded)
                 self.newest = max(self.newest, int(ids.max()))
                 self.unsaved += len(ids)
             self.unsaved += len(changes.removed)
             self.revision = changes.revision
             self.bitmaps.clear()
+            self.lexicon = Lexicon()
 
     def bitmap(self, filter_text: str, store: Store) -> Bitmap:
         """Return which items a filter names, from the store or as it was found at this revision."""
@@ -88,15 +91,15 @@ class Generation:
     def __len__(self) -> int:
         return sum(self.held().values())
 
-    def held(self) -> dict[Signal, int]:
-        """Count the items of each signal."""
-        return {signal: len(view.index) for signal, view in self.views.items()}
+    def held(self) -> dict[Place, int]:
+        """Count the items of each place."""
+        return {place: len(view.index) for place, view in self.views.items()}
 
-    def _put(self, signal: Signal, ids: Ids, encoded: Encoded) -> None:
-        if signal not in self.views:
+    def _put(self, place: Place, ids: Ids, encoded: Encoded) -> None:
+        if place not in self.views:
             start = "exact" if self.kind == "exact" else "flat"
-            self.views[signal] = View(make_index(start, encoded.vectors.shape[1]))
-        view = self.views[signal]
+            self.views[place] = View(make_index(start, encoded.vectors.shape[1]))
+        view = self.views[place]
         sound = np.isfinite(encoded.vectors).all(axis=1) & encoded.vectors.any(axis=1)
         if not sound.all():
             logger.warning("items %s have damaged vectors and are left out", ids[~sound].tolist())
@@ -106,24 +109,27 @@ class Generation:
             view.tokens.put(ids, encoded.tokens, encoded.lengths)
 
     def described(self) -> dict[str, object]:
-        """Tell of each signal's index its kind and, once it was settled, why and how well it finds."""
+        """Tell of each place's index its kind and, once it was settled, why and how well it finds."""
         return {
-            signal.value: {
+            name: {
                 "items": len(view.index),
                 **(asdict(view.choice) if view.choice else {}),
                 "kind": view.index.kind,
             }
-            for signal, view in self.views.items()
+            for name, view in self._named()
         }
 
+    def _named(self) -> Iterator[tuple[str, View]]:
+        return ((name, self.views[place]) for name, place in PLACES.items() if place in self.views)
+
     def settle(self) -> None:
-        """Give each signal the index its size calls for, built from all it holds, and measured."""
+        """Give each place the index its size calls for, built from all it holds, and measured."""
         from engine.index.autopilot import settled
 
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
-        for signal, view in self.views.items():
+        for view in self.views.values():
             if len(view.index):
-                others = [v.index.first(PROBED) for s, v in self.views.items() if s is not signal]
+                others = [v.index.first(PROBED) for v in self.views.values() if v is not view]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
                 view.index, view.choice = settled(view.index, self.kind, memory, queries)
 
@@ -145,9 +151,9 @@ class Generation:
                 _drop(other)
 
     def _write(self, directory: Path, gallery: str) -> None:
-        for signal, view in self.views.items():
+        for name, view in self._named():
             if len(view.index):
-                _save_view(view, directory / signal.value)
+                _save_view(view, directory / name)
         for file in directory.iterdir():
             _sync(file)
         header = {
@@ -156,7 +162,7 @@ class Generation:
             "model": self.model_id,
             "revision": self.revision,
             "index": self.kind,
-            "signals": {s.value: _described(v) for s, v in self.views.items() if len(v.index)},
+            "places": {name: _described(view) for name, view in self._named() if len(view.index)},
             "files": {file.name: file_print(file) for file in sorted(directory.iterdir())},
         }
         path = directory / "header.json"
@@ -227,7 +233,7 @@ def _header(directory: Path) -> dict[str, Any] | None:
 
 def _load(directory: Path, header: dict[str, Any]) -> Generation:
     generation = Generation(header["index"], header["model"], header["revision"])
-    for name, described in header["signals"].items():
+    for name, described in header["places"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
         choice = Choice(**described["choice"])
@@ -237,7 +243,7 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
         if _with(stem, "tokens.npy").exists():
             view.tokens = TokenStore()
             view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
-        generation.views[Signal(name)] = view
+        generation.views[PLACES[name]] = view
     return generation
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from engine.changes import Change, made
 from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
@@ -30,20 +31,15 @@ MAX_INTEGER = 2**63 - 1
 UNSOUND = "the model made a vector of it that is all zeros or not finite, so it could never be found"
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An item that was read: its record, and the decoded picture if it is one."""
-
-    record: Record
-    picture: Picture | None
-
-
 def add_batch(
-    items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder
+    items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder, *, ocr: bool = False
 ) -> list[Outcome]:
-    """Add a batch and tell what became of each item, in order; of several with one uri the last counts."""
+    """Add a batch and tell what became of each item, in order; of several with one uri the last counts.
+
+    `ocr` reads the text in its pictures.
+    """
     types = store.fields()
-    read: list[Prepared | Outcome] = []
+    read: list[Change | Outcome] = []
     for given in items:
         try:
             item = _as_item(given)
@@ -52,14 +48,18 @@ def add_batch(
             read.append(new)
         except BadInput as error:
             read.append(Outcome(_name(given), "failed", str(error)))
-    prepared = {new.record.uri: new for new in read if isinstance(new, Prepared)}
+    prepared = {new.record.uri: new for new in read if isinstance(new, Change)}
     known = store.known(list(prepared))
     moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
-    changed = [new for uri, new in prepared.items() if known.get(uri) != new.record]
+    before = known | {new: old for new, was in moved.items() for old in store.known([was]).values()}
+    read = [
+        one if isinstance(one, Outcome) else one.since(before.get(one.record.uri), ocr=ocr) for one in read
+    ]
+    changes = {one.record.uri: one for one in read if isinstance(one, Change)}
+    changed = [change for uri, change in changes.items() if known.get(uri) != change.record]
     unsound: set[str] = set()
     if changed:
-        kept = {uri for uri, old in known.items() if _is_same(old, prepared[uri].record)} | moved.keys()
-        records = _encoded([(new, new.record.uri in kept) for new in changed], store, encoder)
+        records = made(changed, store, encoder)
         unsound = {record.uri for record in records if not _is_sound(record)}
         store.put([record for record in records if record.uri not in unsound], moved)
     outcomes = _outcomes(read, known, moved)
@@ -67,12 +67,12 @@ def add_batch(
 
 
 def _is_sound(record: Record) -> bool:
-    made = record.embeddings or {}
-    return all(np.isfinite(e.vectors).all() and e.vectors.any() for e in made.values())
+    made = record.embeddings
+    return all(np.isfinite(e.vectors).all() and e.vectors.any() for e in made.values() if e is not None)
 
 
 def _outcomes(
-    read: Sequence[Prepared | Outcome], known: Mapping[str, Record], moved: Mapping[str, str]
+    read: Sequence[Change | Outcome], known: Mapping[str, Record], moved: Mapping[str, str]
 ) -> list[Outcome]:
     """Tell what became of each item; one whose uri came before in the batch is held against that one."""
     before = dict(known)
@@ -115,13 +115,16 @@ def _name(given: Item | Path | str) -> str:
     return given.uri if isinstance(given, Item) else file_uri(Path(given))
 
 
-def _prepare(item: Item, gallery: Gallery) -> Prepared:
+def _prepare(item: Item, gallery: Gallery) -> Change:
     _check(item)
     if item.kind == "text":
         assert item.text is not None
         digest = hashlib.sha256(item.text.encode()).hexdigest()
-        record = Record(item.uri, "text", item.text, None, digest, None, None, dict(item.metadata), None)
-        return Prepared(record, None)
+        signals = frozenset({Signal.CAPTION})
+        record = Record(
+            item.uri, "text", item.text, None, digest, None, None, dict(item.metadata), signals=signals
+        )
+        return Change(record, None)
     source = item.picture or uri_path(item.uri)
     if source is None:
         raise BadInput("a picture item needs its picture: a path, bytes, or a uri that is a file: URI")
@@ -146,9 +149,9 @@ def _prepare(item: Item, gallery: Gallery) -> Prepared:
         size=picture.size,
         mtime_ns=picture.mtime_ns,
         metadata=metadata,
-        embeddings=None,
+        signals=frozenset({Signal.VISUAL, Signal.CAPTION} if (item.text or "").strip() else {Signal.VISUAL}),
     )
-    return Prepared(record, picture)
+    return Change(record, picture)
 
 
 def _check(item: Item) -> None:
@@ -189,32 +192,3 @@ def _check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
                 "convert it, or give it another name"
             )
     types.update({name: kind for name, value in metadata.items() if (kind := type_of(value))})
-
-
-def _is_same(old: Record, new: Record) -> bool:
-    return (old.kind, old.digest) == (new.kind, new.digest)
-
-
-def _encoded(prepared: Sequence[tuple[Prepared, bool]], store: Store, encoder: Encoder) -> list[Record]:
-    """Give each record its vectors, in the order given; True beside one means it keeps those it has.
-
-    A content is encoded once, however many uris it has and whenever they came.
-    """
-    wanted = {_content(p.record): p for p, keeps in prepared if not keeps}
-    rows = store.embeddings_of(p.record.digest for p in wanted.values()) if wanted else {}
-    new = [p for content, p in wanted.items() if content not in rows]
-    pictures = [p for p in new if p.picture is not None]
-    texts = [p for p in new if p.picture is None]
-    if pictures:
-        encoded = encoder.encode_image([p.picture.image for p in pictures if p.picture is not None])
-        rows.update({_content(p.record): {Signal.VISUAL: encoded.row(n)} for n, p in enumerate(pictures)})
-    if texts:
-        encoded = encoder.encode_text([p.record.text or "" for p in texts])
-        rows.update({_content(p.record): {Signal.CAPTION: encoded.row(n)} for n, p in enumerate(texts)})
-    return [
-        replace(p.record, embeddings=None if keeps else rows[_content(p.record)]) for p, keeps in prepared
-    ]
-
-
-def _content(record: Record) -> tuple[str, str]:
-    return record.kind, record.digest

@@ -212,7 +212,9 @@ class _Run:
         if not pictures and not texts:
             return
         encoder = self._load()
-        made = _paired(pictures, encoder.encode_image) + _paired(texts, encoder.encode_text)
+        words = _paired(texts, encoder.encode_text)
+        words = [(w, Encoded(made.vectors) if w.picture else made) for w, made in words]  # as engine.changes
+        made = _paired(pictures, encoder.encode_image) + words
         self.candidate.keep(made)
         self.made += len(made)
         self.done += len(made)

@@ -9,7 +9,7 @@ color                                       a stand-in without weights
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.calibration import Calibration, read_calibration
@@ -17,6 +17,7 @@ from engine.encoders import Encoder
 from engine.encoders.weights import bundled_mini
 from engine.errors import ModelUnavailable
 from engine.grouping import LOOK_ALIKE
+from engine.hybrid import Learnings, read_learnings
 from engine.rerank import Reranker
 from engine.types import Kind
 
@@ -30,6 +31,7 @@ class Model:
     encoder: Encoder
     reranker: Reranker | None = None
     calibration: Calibration | None = None
+    learned: Learnings = field(default_factory=dict)
 
     def look_alike(self, kind: Kind) -> float:
         """Return the cosine from which two items of a kind are look-alikes."""
@@ -112,7 +114,9 @@ def _default_device() -> str:
 def _load_mini(_reference: str, device: str | None) -> Model:
     from engine.encoders.mini import load_mini
 
-    return Model(*load_mini(device or _default_device()), read_calibration(bundled_mini()))
+    bundle = bundled_mini()
+    learned = read_learnings(bundle / "config.json")
+    return Model(*load_mini(device or _default_device()), read_calibration(bundle), learned)
 
 
 def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:

@@ -8,17 +8,23 @@ from functools import partial
 from time import perf_counter
 from typing import TypeAlias
 
+import numpy as np
+
 from engine.calibration import Calibration
 from engine.clock import Clock
+from engine.filters import parse
+from engine.lexical import having
 from engine.models import Model
 from engine.options import Options
 from engine.paging import Cursor, asked_for, read_cursor, write_cursor
-from engine.plan import Asked, choose, plan_filtered
-from engine.query import Composed, check, compose, wanted_signal
-from engine.ranking import RERANK_DEPTH, Ranking, Recalled, explained, order, recall
+from engine.plan import Asked, choose, estimate, narrowed, plan_filtered
+from engine.query import Composed, check, compose, wanted_kind
+from engine.ranking import Ranking, explained, order
+from engine.recall import RERANK_DEPTH, Recalled, Wanted, default_weights, recall
 from engine.serving import Serving
 from engine.shaping import Shaped, depth, shape
-from engine.types import Alike, Hit, Item, Plan, Query, Result, Signal
+from engine.store import Store
+from engine.types import OWN, Alike, Bitmap, Hit, Item, Plan, Query, Result, Signal
 from engine.verdict import is_plain, spared, sure
 
 DIVERSIFIED = "the hits are in an order of diversity; their scores are as they were"
@@ -45,10 +51,16 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     with serving.model_lock:
         composed = compose(query, model.encoder, serving.store, opened.open_picture)
     clock.lap("encode")
-    found, plan, after = _recalled(query, composed, options, after, serving, clock)
-    known = model.calibration if is_plain(query, [found.signal]) else None
-    no_match = known.no_match.says(found.cosines, _items(plan)) if known else None
-    ranked, spared_notes = _reranked(found, composed, options, known, model, serving)
+    with serving.view_lock:
+        serving.refresh()
+        after = after or Cursor(serving.generation.newest, 0, frozenset())
+        wanted, notes = _wanted(query, composed, options, after, serving, model)
+        clock.lap("filter")
+        found = recall(serving.generation, serving.store, composed, wanted)
+    clock.lap("recall")
+    known = model.calibration if is_plain(query, found.telling) else None
+    no_match = known.no_match.says(found.scores[Signal.VISUAL], _items(wanted.plan)) if known else None
+    ranked, spared_notes = _reranked(found, composed, wanted, options, known, model, serving)
     clock.lap("rerank")
     count, sure_notes = sure(ranked.probabilities, len(ranked.ids), options.precision, serving.key)
     page = shape(
@@ -57,15 +69,15 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         options,
         shown=after.shown,
         look_alike=model.look_alike(found.kind),
-        looks=partial(serving.store.looks, signal=found.signal),
+        looks=partial(serving.store.looks, signal=OWN[found.kind]),
     )
-    hits = _hits(ranked, page, found.signal, options, after.hits, opened.fetch)
+    hits = _hits(ranked, page, options, after.hits, opened.fetch)
     clock.lap("fetch")
     if options.explain:
         with serving.model_lock:
             hits = explained(hits, found, composed, model.reranker)
         clock.lap("explain")
-    notes = (*spared_notes, *sure_notes, *((DIVERSIFIED,) if options.diversity else ()))
+    notes = (*notes, *spared_notes, *sure_notes)
     next_page = None
     if page.more and not no_match:
         following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
@@ -74,7 +86,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         hits=() if no_match else tuple(hits),
         timings=clock.milliseconds(),
         reranked=ranked.reranked,
-        plan=plan,
+        plan=wanted.plan,
         notes=notes,
         no_match=no_match,
         misses=tuple(hits) if no_match else (),
@@ -90,6 +102,7 @@ def _items(plan: Plan) -> int:
 def _reranked(
     found: Recalled,
     composed: Composed,
+    wanted: Wanted,
     options: Options,
     known: Calibration | None,
     model: Model,
@@ -99,41 +112,60 @@ def _reranked(
     candidates, notes = spared(found.candidates, options, known, serving.pace)
     with serving.model_lock:
         began = perf_counter()
-        ranked = order(
-            replace(found, candidates=candidates), composed, model.reranker if options.rerank else None
-        )
+        reranker = model.reranker if options.rerank else None
+        ranked = order(replace(found, candidates=candidates), composed, wanted, reranker)
         if ranked.reranked and candidates is not None:
             serving.pace.took(len(candidates), 1000 * (perf_counter() - began))
     return ranked, notes
 
 
-def _recalled(
-    query: Query, composed: Composed, options: Options, after: Cursor | None, serving: Serving, clock: Clock
-) -> tuple[Recalled, Plan, Cursor]:
-    """Recall among what a filter names and what was there when the first page was made."""
-    generation = serving.generation
-    with serving.view_lock:
-        serving.refresh()
-        after = after or Cursor(generation.newest, 0, frozenset())
-        signal = wanted_signal(query, generation.held())
-        view = generation.views.get(signal)
-        index = view.index if view else None
-        most = depth(options, len(after.shown), RERANK_DEPTH)
-        if options.filter is not None:
-            wanted = most + len(composed.exclude)
-            asked = Asked(composed.vectors[signal], wanted, options.filter, after.newest)
-            plan, planned = plan_filtered(asked, index, generation, serving.store)
-        else:
-            plan, planned = choose(index, after.allowed() if generation.newest > after.newest else None)
-        clock.lap("filter")
-        found = recall(view, signal, composed, planned, most)
-    clock.lap("recall")
-    return found, plan, after
+def _wanted(
+    query: Query, composed: Composed, options: Options, after: Cursor, serving: Serving, model: Model
+) -> tuple[Wanted, tuple[str, ...]]:
+    """Settle which signals are asked, for what, and how; notes say what a reader should know.
+
+    What comes back is what a filter and the phrases name, of what was there when the first page was made.
+    """
+    generation, store = serving.generation, serving.store
+    kind = wanted_kind(query, generation.held())
+    weights = default_weights(kind, composed, generation, store)
+    if options.signals is not None:
+        weights = {Signal(name): weight for name, weight in options.signals.items() if weight}
+    most = depth(options, len(after.shown), RERANK_DEPTH)
+    view = generation.views.get((kind, OWN[kind]))
+    index = view.index if view else None
+    there = after.allowed() if generation.newest > after.newest else None
+    bitmap, notes = _having(query.phrases, there, store)
+    if options.filter is None:
+        plan, way = choose(index, bitmap)
+    elif query.phrases or weights.keys() != {OWN[kind]}:
+        share = estimate(parse(options.filter), generation.newest, store)
+        bitmap = narrowed(bitmap, np.flatnonzero(generation.bitmap(options.filter, store)))
+        plan, way = choose(index, bitmap)
+        plan = replace(plan, estimated=round(share * plan.held))
+    else:
+        vector = composed.vectors[OWN[kind]]
+        asked = Asked(vector, most + len(composed.exclude), options.filter, after.newest)
+        plan, way = plan_filtered(asked, index, generation, store)
+    learned = model.learned.get((composed.read[0].kind, kind)) if composed.read else None
+    notes += (DIVERSIFIED,) if options.diversity else ()
+    return Wanted(kind, weights, most, bitmap, plan, way, learned), notes
 
 
-def _hits(
-    ranked: Ranking, page: Shaped, signal: Signal, options: Options, before: int, fetch: Fetch
-) -> list[Hit]:
+def _having(
+    phrases: Sequence[str], bitmap: Bitmap | None, store: Store
+) -> tuple[Bitmap | None, tuple[str, ...]]:
+    """Narrow a bitmap down to the items that have every phrase; note the phrases that none has."""
+    notes: list[str] = []
+    for phrase in phrases:
+        found = having(store, phrase)
+        bitmap = narrowed(bitmap, found)
+        if not len(found):
+            notes.append(f"no item has the words {phrase!r} next to each other; unquoted, meaning counts")
+    return bitmap, tuple(notes)
+
+
+def _hits(ranked: Ranking, page: Shaped, options: Options, before: int, fetch: Fetch) -> list[Hit]:
     """Describe the hits of a page, `before` which so many were; another process may have removed some."""
     items = fetch(list(page.ids(ranked.ids)))
     hits: list[Hit] = []
@@ -141,7 +173,7 @@ def _hits(
         item = items.get(int(ranked.ids[place]))
         if item is not None:
             rank = before + len(hits) + 1
-            hit = ranked.hit(place, rank, item, signal=signal, explain=options.explain)
+            hit = ranked.hit(place, rank, item, explain=options.explain)
             behind = [(items.get(int(ranked.ids[one.place])), one) for one in page.behind.get(place, ())]
             alike = tuple(Alike(item, one.likeness, one.exact) for item, one in behind if item is not None)
             hits.append(replace(hit, alike=alike))

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.filters import Filter, parse
 from engine.generation import Generation
-from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned, bitmap_of
+from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned, bitmap_of, named
 from engine.store import Store
 from engine.types import Bitmap, Floats, Ids, Plan
 
@@ -92,3 +92,8 @@ def _over_fetch(asked: Asked, index: Index, fetched: int, tree: Filter, store: S
     ids = index.search(asked.vector, fetched)[1][0]
     some = ids[(ids >= 0) & (ids <= asked.newest)]
     return store.matching_among(tree, some.tolist())[0]
+
+
+def narrowed(bitmap: Bitmap | None, ids: Ids) -> Bitmap:
+    """Return which of these ids (ascending) a bitmap names too (`None`: all of them)."""
+    return bitmap_of(ids if bitmap is None else ids[named(ids, bitmap)])

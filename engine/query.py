@@ -13,7 +13,7 @@ import numpy as np
 from engine.errors import BadInput, BadPicture, ItemNotFound
 from engine.pictures import Picture, load_picture
 from engine.regions import crop
-from engine.types import Encoded, Floats, Kind, Part, Query, Signal
+from engine.types import PLACES, Encoded, Floats, Kind, Part, Place, Query, Signal
 
 if TYPE_CHECKING:
     from engine.encoders import Encoder
@@ -182,8 +182,8 @@ def _stored(item: int, store: Store) -> Mapping[Signal, Encoded]:
     return found
 
 
-def wanted_signal(query: Query, held: dict[Signal, int]) -> Signal:
-    """Choose the signal to ask: the kind wanted, else pictures where there are any."""
+def wanted_kind(query: Query, held: Mapping[Place, int]) -> Kind:
+    """Choose the kind of items to search: the kind wanted, else pictures where there are any."""
     if query.kind is not None:
-        return Signal.VISUAL if query.kind == "image" else Signal.CAPTION
-    return Signal.VISUAL if held.get(Signal.VISUAL) or not held.get(Signal.CAPTION) else Signal.CAPTION
+        return query.kind
+    return "image" if held.get(PLACES["visual"]) or not held.get(PLACES["caption"]) else "text"

@@ -1,4 +1,4 @@
-"""From a composed query to an order: recall from one signal's index, rerank its best, explain."""
+"""From what recall found to an order: rerank its best, explain."""
 
 from __future__ import annotations
 
@@ -7,34 +7,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.generation import View
-from engine.index import Planned
+from engine.hybrid import Scores, has, total, weigh
 from engine.query import Composed, Read
+from engine.recall import Recalled, Wanted
 from engine.rerank import Reranker
-from engine.types import Candidates, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
+from engine.types import OWN, Bitmap, Candidates, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
 
-RERANK_DEPTH = 100  # how many of the best from recall the reranker reads
 BELOW = "below rerank depth"
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """The first stage's answer, best first: ids (n,), their cosines (n,), and the tokens of the best."""
-
-    kind: Kind
-    signal: Signal
-    ids: Ids
-    cosines: Floats
-    candidates: Candidates | None  # the first RERANK_DEPTH of them, where they have tokens
-
-
-@dataclass(frozen=True, slots=True)
 class Ranking:
-    """An order: positions in `Recalled`, and the contributions (n,) that add up to each score."""
+    """An order: positions in `Recalled`, and the contributions (n,) that add up to each score.
+
+    `probabilities` are those of the first, NaN where none is known.
+    """
 
     ids: Ids
     positions: Ids
-    cosines: Floats
+    signals: Scores
     contributions: Mapping[str, Floats]
     probabilities: Floats | None
     reranked: bool
@@ -42,60 +33,64 @@ class Ranking:
     @property
     def scores(self) -> Floats:
         """Add the contributions up: (n,)."""
-        total: Floats = np.sum(list(self.contributions.values()), axis=0)
-        return total
+        return total(self.contributions)
 
-    def hit(self, place: int, rank: int, item: Item, *, signal: Signal, explain: bool) -> Hit:
+    def hit(self, place: int, rank: int, item: Item, *, explain: bool) -> Hit:
         """Describe the item at a place of this order."""
         parts = {name: float(part[place]) for name, part in self.contributions.items() if part[place]}
         known = self.probabilities is not None and place < len(self.probabilities)
+        chance = float(self.probabilities[place]) if known and self.probabilities is not None else np.nan
         return Hit(
             rank=rank,
             item=item,
             score=sum(parts.values()),
-            probability=float(self.probabilities[place])
-            if known and self.probabilities is not None
-            else None,
-            signals={signal.value: float(self.cosines[place])},
+            probability=None if np.isnan(chance) else chance,
+            signals={
+                s.value: float(own[place]) for s, own in self.signals.items() if np.isfinite(own[place])
+            },
             explanation=Explanation(parts, int(self.positions[place]) + 1) if explain else None,
         )
 
 
-def recall(view: View | None, signal: Signal, composed: Composed, planned: Planned, depth: int) -> Recalled:
-    """Ask one signal's index for its `depth` nearest, leaving out the items the query names."""
-    kind: Kind = "image" if signal is Signal.VISUAL else "text"
-    if view is None:
-        return Recalled(kind, signal, np.empty(0, np.int64), np.empty(0, np.float32), None)
-    most = min(depth + len(composed.exclude), len(view.index))
-    scores, ids = view.index.search(composed.vectors[signal], most, planned)
-    keep = (ids[0] >= 0) & ~np.isin(ids[0], composed.exclude)
-    ids, cosines = ids[0][keep][:depth], scores[0][keep][:depth]
-    best = ids[:RERANK_DEPTH]
-    if view.tokens is None or not len(best):
-        return Recalled(kind, signal, ids, cosines, None)
-    tokens, lengths = view.tokens.read(best)
-    return Recalled(kind, signal, ids, cosines, Candidates(kind, best, cosines[: len(best)], tokens, lengths))
-
-
-def order(found: Recalled, composed: Composed, reranker: Reranker | None) -> Ranking:
-    """Order what recall found: by the reranker where it can read it, else by cosine."""
-    recall_only = {"recall": found.cosines}
+def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranker | None) -> Ranking:
+    """Order what recall found: by the reranker where it can read it, else as recall has it."""
     positions = np.arange(len(found.ids))
     candidates = found.candidates
-    if reranker is None or candidates is None or not _can_read(reranker, composed, found.kind):
-        return Ranking(found.ids, positions, found.cosines, recall_only, None, False)
+    if reranker is None or candidates is None or not can_rerank(reranker, composed, found, wanted):
+        return Ranking(found.ids, positions, found.scores, found.parts, None, False)
     parts = _scored(reranker, composed.read, candidates)
-    scores = np.sum(list(parts.values()), axis=0)
-    best = np.argsort(-scores, kind="stable")
-    new = np.concatenate([best, positions[len(candidates) :]])
+    depth = len(candidates)
+    scores = {signal: own[:depth] for signal, own in found.scores.items()}
+    if wanted.learned is not None:
+        parts = weigh(parts, scores, wanted.weights, wanted.learned.reranked)
+    sums = total(parts)
+    best = np.argsort(-sums, kind="stable")
+    new = np.concatenate([best, positions[depth:]])
+    chances = reranker.probability(sums[best], composed.read[0].kind, found.kind)
     return Ranking(
         ids=found.ids[new],
         positions=new,
-        cosines=found.cosines[new],
-        contributions=_with_tail({name: part[best] for name, part in parts.items()}, scores, found),
-        probabilities=reranker.probability(scores[best], composed.read[0].kind, found.kind),
+        signals={signal: own[new] for signal, own in found.scores.items()},
+        contributions=_with_tail({name: part[best] for name, part in parts.items()}, sums, found),
+        probabilities=None
+        if chances is None
+        else np.where(_calibrated(scores, wanted)[best], chances, np.nan),
         reranked=True,
     )
+
+
+def _calibrated(scores: Scores, wanted: Wanted) -> Bitmap:
+    """Tell whose probability is known: measured were pictures alone, and pictures with their captions."""
+    if any(weight != 1 for weight in wanted.weights.values()):
+        return np.zeros(len(scores[Signal.VISUAL]), dtype=bool)
+    named = has(scores, Signal.LEXICAL) & ~has(scores, Signal.CAPTION)
+    return ~named & ~has(scores, Signal.OCR)
+
+
+def can_rerank(reranker: Reranker, composed: Composed, found: Recalled, wanted: Wanted) -> bool:
+    """Say whether the reranker's verdict can be had, and be weighed against the signals beside it."""
+    beside = any(signal is not OWN[found.kind] for signal in found.telling)
+    return _can_read(reranker, composed, found.kind) and (wanted.learned is not None or not beside)
 
 
 def _can_read(reranker: Reranker, composed: Composed, kind: Kind) -> bool:
@@ -115,15 +110,17 @@ def _scored(reranker: Reranker, read: Sequence[Read], candidates: Candidates) ->
 
 def _with_tail(parts: Mapping[str, Floats], scores: Floats, found: Recalled) -> dict[str, Floats]:
     """Append what lies below the rerank depth, in recall order and below the lowest reranked score."""
-    tail = found.cosines[len(scores) :]
-    nothing = np.zeros(len(tail), dtype=np.float32)
-    whole = {name: np.concatenate([part, nothing]) for name, part in parts.items()}
-    if len(tail):
-        drop = np.full(len(tail), min(0.0, float(scores.min() - tail.max()) - 1e-3), dtype=np.float32)
-        above = np.zeros(len(scores), dtype=np.float32)
-        whole["recall"] = np.concatenate([above, tail])
-        whole[BELOW] = np.concatenate([above, drop])
-    return whole
+    depth = len(scores)
+    tail = {name: part[depth:] for name, part in found.parts.items()}
+    if depth == len(found.ids):
+        return dict(parts)
+    sums = total(tail)
+    tail[BELOW] = np.full(len(sums), min(0.0, float(scores.min() - sums.max()) - 1e-3), dtype=np.float32)
+    nothing = np.zeros(depth, dtype=np.float32), np.zeros(len(sums), dtype=np.float32)
+    return {
+        name: np.concatenate([parts.get(name, nothing[0]), tail.get(name, nothing[1])])
+        for name in {**parts, **tail}
+    }
 
 
 def explained(hits: list[Hit], found: Recalled, composed: Composed, reranker: Reranker | None) -> list[Hit]:

@@ -114,13 +114,15 @@ class SearchEngine:
         items: Iterable[Item | Path | str],
         *,
         batch_size: int = 32,
+        ocr: bool = False,
         each: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Report:
         """Add items (a path is a picture file), committing batch by batch, and count what became of them.
 
-        `each` is told what became of each item, in order, once its batch is committed. A bad item is
-        reported and the rest goes on. Raises `GalleryBusy` when another process is
-        writing, `StorageFailed` when the disk is full; batches committed before stay.
+        `each` is told what became of each item, in order, once its batch is committed; `ocr` reads the
+        text in pictures, and needs the extra of that name. A bad item is reported and the rest goes on.
+        Raises `GalleryBusy` when another process is writing, `StorageFailed` when the disk is full; batches
+        committed before stay.
         """
         report = Report()
         remaining = iter(items)
@@ -129,7 +131,7 @@ class SearchEngine:
             encoder = serving.load_to_write().encoder
             while batch := list(islice(remaining, batch_size)):
                 with serving.model_lock:
-                    outcomes = add_batch(batch, serving.store, self._gallery, encoder)
+                    outcomes = add_batch(batch, serving.store, self._gallery, encoder, ocr=ocr)
                 for outcome in outcomes:
                     report.count(outcome)
                     each(outcome)
@@ -235,11 +237,11 @@ class SearchEngine:
         precision: float | None = None,
         signals: Mapping[str, float] | None = None,
     ) -> Result:
-        """Find the `k` items nearest to a query: dense recall, then cross-attention reranking.
+        """Find the `k` items nearest to a query: recall by every signal, then cross-attention reranking.
 
         A string is read by `engine.grammar`. Pictures are searched where the gallery has any, unless the
-        query says which kind it wants; `filter` is in the language of `engine.filters`. Raises
-        `BadInput` for a query or a filter that cannot be answered.
+        query says which kind it wants; `filter` is in the language of `engine.filters`; `signals` names
+        the signals to ask and weighs them. Raises `BadInput` for a query or a filter that cannot be answered.
         """
         options = Options(k, filter, rerank, explain, group, diversity, page, precision, signals)
         opened = Opened(self._current(), self._items, self.open_picture)

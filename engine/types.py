@@ -32,12 +32,22 @@ class Signal(StrEnum):
     OCR = "ocr"  # the words that stand in the picture
 
 
+OWN: Mapping[Kind, Signal] = {"image": Signal.VISUAL, "text": Signal.CAPTION}  # what every item of a kind has
+Place: TypeAlias = tuple[Kind, Signal]  # the vectors of one signal, of items of one kind, lie in one index
+PLACES: Mapping[str, Place] = {
+    "visual": ("image", Signal.VISUAL),
+    "caption": ("text", Signal.CAPTION),
+    "image-caption": ("image", Signal.CAPTION),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A picture or a text, known by its `uri`.
 
     `text` is a text item's content, or a picture's caption. `picture` is where a picture comes
-    from; `None` means the file the uri names. `id` is set on items that come out of a gallery.
+    from; `None` means the file the uri names. Items that come out of a gallery have an `id`, and in
+    `ocr` the text that a machine read in the picture (`None`: it was not asked to).
     """
 
     uri: str
@@ -46,6 +56,7 @@ class Item:
     picture: PictureSource | None = None
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     id: int | None = None
+    ocr: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +247,8 @@ class Result:
 class Fingerprint:
     """What a gallery knows of an item, enough to tell whether its source has changed.
 
-    `size` (bytes) and `mtime_ns` are those of the file, `digest` the SHA-256 of its bytes.
+    `size` (bytes) and `mtime_ns` are those of the file, `digest` the SHA-256 of its bytes; `signals` are
+    those that were made of it.
     """
 
     size: int | None
@@ -244,6 +256,7 @@ class Fingerprint:
     digest: str
     text: str | None
     metadata: Mapping[str, Scalar]
+    signals: frozenset[Signal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +288,8 @@ class Report:
 
     def merge(self, other: Report) -> None:
         """Add another report's counts to this one."""
-        self.added += other.added
-        self.updated += other.updated
-        self.unchanged += other.unchanged
-        self.moved += other.moved
-        self.removed += other.removed
+        for name in ("added", "updated", "unchanged", "moved", "removed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failed.update(other.failed)
 
     def reasons(self) -> dict[str, list[str]]:

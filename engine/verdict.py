@@ -51,5 +51,5 @@ def sure(
             "search; leave precision out"
         )
     kept = int((probabilities >= precision).sum())
-    best = float(np.max(probabilities, initial=0))
+    best = float(np.nanmax(probabilities, initial=0))
     return kept, () if kept else (f"no hit is that sure: the best has a probability of {best:.2f}",)

@@ -18,8 +18,8 @@ import numpy as np
 from engine.gallery import UPLOAD_SCHEME, Gallery, disk_errors
 from engine.generation import Generation, View, latest, unusable
 from engine.store import Store
-from engine.store.health import integrity, pictures, without_embeddings
-from engine.types import Encoded, Floats, Ids, Signal
+from engine.store.health import integrity, mend_words, pictures, uncaptioned, without_embeddings, words_astray
+from engine.types import PLACES, Encoded, Floats, Ids, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
         found += problems(store, gallery, generation)
         if repair and any(problem.mendable for problem in found):
             with gallery.writing(), disk_errors(path):
+                mend_words(store)
                 shutil.rmtree(gallery.generations, ignore_errors=True)
                 fresh = Generation(generation.kind, state.model_id)
                 fresh.catch_up(store)
@@ -64,27 +65,37 @@ def problems(store: Store, gallery: Gallery, generation: Generation) -> Iterator
         yield Problem(str(store.path), line, mendable=False)
     for item_id, uri in without_embeddings(store):
         yield Problem(uri, f"item {item_id} has no vector; index it again", mendable=False)
+    for _, uri in uncaptioned(store):
+        yield Problem(uri, "its caption has no vector; index it again", mendable=False)
+    for item_id in words_astray(store):
+        yield Problem(
+            f"item {item_id}", "its words are not laid out for search as it has them", mendable=True
+        )
     yield from _derived(store, generation)
     yield from _uploads(store, gallery)
 
 
 def _derived(store: Store, generation: Generation) -> Iterator[Problem]:
     """Compare every vector and every token of the generation with the store's."""
-    seen: dict[Signal, list[Ids]] = {signal: [] for signal in Signal}
-    held = {signal: dict(zip(*_contents(view), strict=True)) for signal, view in generation.views.items()}
+    seen: dict[Place, list[Ids]] = {place: [] for place in PLACES.values()}
+    held = {place: dict(zip(*_contents(view), strict=True)) for place, view in generation.views.items()}
     with store.changes(0) as changes:
-        for ids, signal, encoded in changes.embeddings:
-            seen[signal].append(ids)
-            view = generation.views.get(signal)
+        for ids, place, encoded in changes.embeddings:
+            seen[place].append(ids)
+            view = generation.views.get(place)
             if view is None:
-                yield Problem(f"index of {signal.value}", "there is none", mendable=True)
+                yield Problem(f"index of {_name(place)}", "there is none", mendable=True)
                 return
-            yield from _different(view, held[signal], ids, encoded)
-    for signal in generation.views:
-        known = np.concatenate([np.empty(0, dtype=np.int64), *seen[signal]])
-        extra = held[signal].keys() - set(known.tolist())
+            yield from _different(view, held[place], ids, encoded)
+    for place in generation.views:
+        known = np.concatenate([np.empty(0, dtype=np.int64), *seen[place]])
+        extra = held[place].keys() - set(known.tolist())
         if extra:
-            yield Problem(f"index of {signal.value}", f"{len(extra)} more than in the store", mendable=True)
+            yield Problem(f"index of {_name(place)}", f"{len(extra)} more than in the store", mendable=True)
+
+
+def _name(place: Place) -> str:
+    return next(name for name, known in PLACES.items() if known == place)
 
 
 def _contents(view: View) -> tuple[list[int], Floats]:

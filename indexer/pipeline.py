@@ -42,20 +42,22 @@ def index(
     *,
     reading: Reading | None = None,
     sync: bool = False,
+    ocr: bool = False,
     progress: Progress | None = None,
     report: Report | None = None,
     stop: Event | None = None,
 ) -> Report:
     """Bring what the sources hold into the gallery, batch by batch.
 
-    With `sync`, pictures that are gone from a folder or a tar leave the gallery at the end.
+    With `sync`, pictures that are gone from a folder or a tar leave the gallery at the end; with `ocr`,
+    the text in pictures is read, also in those that were indexed without.
     `report` is filled as batches are committed, so it is true even when this raises. Setting
     `stop` ends the run after the batch in hand; the next run goes on from there.
     """
     if sync:
         check_sync(sources)
     found_in_order = read_all(sources, reading or Reading())
-    run = _Run(engine, report if report is not None else Report(), progress, count(sources))
+    run = _Run(engine, report if report is not None else Report(), progress, count(sources), ocr)
     with engine.writing():  # from the first item to the last, so that no other run comes between
         _ingest(run, found_in_order, stop or Event())
         if sync and not (stop and stop.is_set()):
@@ -90,6 +92,7 @@ class _Run:
     report: Report
     progress: Progress | None
     total: int | None
+    ocr: bool
     done: int = 0
     batch: list[Item] = field(default_factory=list)
     pixels: int = 0
@@ -116,7 +119,7 @@ class _Run:
         """Encode the batch in hand and commit it."""
         batch, self.batch, self.pixels = self.batch, [], 0
         if batch:
-            self.report.merge(self.engine.add(batch, batch_size=BATCH))
+            self.report.merge(self.engine.add(batch, batch_size=BATCH, ocr=self.ocr))
             self.advance(len(batch))
 
 
@@ -162,7 +165,7 @@ def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:
             if again is False:
                 run.report.failed[found.uri] = AGAIN
                 run.advance(1)
-            elif again or is_unchanged(found, stored.get(found.uri)):
+            elif again or is_unchanged(found, stored.get(found.uri), ocr=run.ocr):
                 run.report.unchanged += 1
                 run.advance(1)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from engine.errors import EngineError
-from engine.types import Fingerprint
+from engine.types import Fingerprint, Signal
 from indexer.decode import given, picture_source
 from indexer.photo import COLUMNS, read_photo
 from indexer.sources.columns import MEASURED
@@ -35,9 +35,19 @@ class Seen:
         return None
 
 
-def is_unchanged(found: Found, stored: Fingerprint | None) -> bool:
-    """Say whether the gallery has this picture and what is said of it; a text is compared by the engine."""
+def is_unchanged(found: Found, stored: Fingerprint | None, *, ocr: bool = False) -> bool:
+    """Say whether the gallery has this picture, what is said of it, and every signal made of the two.
+
+    A text is compared by the engine. With `ocr`, text in the picture has to have been read.
+    """
     if stored is None or isinstance(found, Unreadable | Words) or not _is_same_picture(found, stored):
+        return False
+    wanted = (
+        {Signal.VISUAL}
+        | ({Signal.CAPTION} if (stored.text or "").strip() else set())
+        | ({Signal.OCR} if ocr else set())
+    )
+    if not wanted <= stored.signals:
         return False
     try:
         said = given(found)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from engine import SearchEngine
 from engine.filters import parse
@@ -29,6 +30,18 @@ def test_the_python_snippet_prints_what_it_says(tmp_path: Path, monkeypatch: pyt
     output: list[str] = []
     results = doctest.DocTestRunner().run(test, out=output.append)
     assert results.failed == 0, "".join(output)
+
+
+def test_the_signals_shown_find_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pictures = {color: tmp_path / f"{color}.png" for color in ("red", "blue")}
+    for color, path in pictures.items():
+        Image.new("RGB", (40, 30), color).save(path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", (TOP / "docs/signals.md").read_text("utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(snippet, dict(pictures), "signals", "docs/signals.md", 0)
+    output: list[str] = []
+    results = doctest.DocTestRunner().run(test, out=output.append)
+    assert results.failed == 0 and results.attempted > 5, "".join(output)
 
 
 def test_every_command_shown_exists() -> None:

@@ -23,7 +23,7 @@ from torch import Tensor
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
 from engine.fusion import FusionModel
-from training import heads, measure, reranker
+from training import heads, hybrid, measure, reranker
 from training.calibrate import fit_blend
 from training.captions import CaptionPairs
 from training.data import SEED, read_photos, select
@@ -127,6 +127,8 @@ def main() -> None:
         work = prepare(arguments.data, arguments.work)
         model = train_heads(work)
         ship(work, model, train_reranker(work, model))
+        with stage("hybrid"):
+            hybrid.main(["--data", str(arguments.data)])
         with stage("measure"):
             measure.main(["--data", str(arguments.data)])
 

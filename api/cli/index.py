@@ -54,6 +54,9 @@ ColumnsOption = Annotated[
 SyncOption = Annotated[
     bool, typer.Option("--sync", help="Remove from the gallery what is gone from these folders and tars.")
 ]
+OcrOption = Annotated[
+    bool, typer.Option("--ocr", help="Read the text in pictures too (needs the extra crosslight[ocr]).")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Job:
     sources: list[str]
     reading: Reading
     sync: bool
+    ocr: bool
     gallery: Path
     model: str | None
     device: str | None
@@ -74,6 +78,7 @@ def index(
     images: ImagesOption = None,
     columns: ColumnsOption = None,
     sync: SyncOption = False,
+    ocr: OcrOption = False,
     gallery: GalleryOption = DEFAULT_GALLERY,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -87,7 +92,7 @@ def index(
     from indexer import Reading, parse_columns
 
     reading = Reading(images, parse_columns(columns) if columns is not None else {})
-    job = Job(sources, reading, sync, gallery, model, device)
+    job = Job(sources, reading, sync, ocr, gallery, model, device)
     report = Report()
     start = time.perf_counter()
     with stop_on_interrupt() as stop:
@@ -114,12 +119,15 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
     """Index sources with a progress bar on stderr, filling the report."""
     from api.cli.progress import progress_bar
     from engine import SearchEngine
+    from engine.ocr import load_reader
     from indexer import check_sources, check_sync
     from indexer import index as run_pipeline
 
     check_sources(job.sources, job.reading)  # before a new gallery is made
     if job.sync:
         check_sync(job.sources)
+    if job.ocr:
+        load_reader()
     opened = SearchEngine.open(job.gallery, model=job.model, device=job.device)
     with opened as engine, progress_bar() as bar:
         task = bar.add_task("indexing", total=None)
@@ -132,6 +140,7 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
             job.sources,
             reading=job.reading,
             sync=job.sync,
+            ocr=job.ocr,
             progress=progress,
             report=report,
             stop=stop,

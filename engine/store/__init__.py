@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,23 @@ from engine.store.conditions import condition
 from engine.store.database import connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
-from engine.store.records import ids_of, next_revision, write_record
+from engine.store.records import ids_of, next_revision, signals_of, write_record
 from engine.store.rows import Record, State, encoded_rows, slices, to_item, to_record
-from engine.store.twins import embeddings_of, encoded_ids, files_of, looks, rename, uris_under
-from engine.types import Encoded, Fingerprint, Floats, Ids, Item, Signal
+from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
+from engine.store.words import forget_words, write_words
+from engine.types import PLACES, Encoded, Fingerprint, Floats, Ids, Item, Place, Signal
 
 SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one transaction saw after a revision: ids gone, then embeddings in batches."""
+    """What one transaction saw after a revision: ids gone, ids written anew, their embeddings in batches."""
 
     revision: int
     removed: Ids
-    embeddings: Iterator[tuple[Ids, Signal, Encoded]]
+    written: Ids
+    embeddings: Iterator[tuple[Ids, Place, Encoded]]
 
 
 class Store:
@@ -140,8 +142,9 @@ class Store:
             ids = [
                 write_record(session, record, known.get(record.uri), revision, model_id) for record in records
             ]
-            said = {i: (record.text, record.metadata) for i, record in zip(ids, records, strict=True)}
-            write_facts(session, said, list(known.values()))
+            written = dict(zip(ids, records, strict=True))
+            write_facts(session, {i: r.metadata for i, r in written.items()}, list(known.values()))
+            write_words(session, written, list(known.values()))
 
     def remove(self, uris: Sequence[str]) -> int:
         """Remove items, all or none; `ItemNotFound` names the first uri that is not there."""
@@ -154,6 +157,7 @@ class Store:
             for some in slices(sorted(ids.values())):
                 session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id.in_(some)))
                 forget_facts(session, some)
+                forget_words(session, some)
                 session.execute(delete(ItemRow).where(ItemRow.id.in_(some)))
                 session.execute(insert(RemovalRow), [{"item_id": i, "revision": revision} for i in some])
             return len(ids)
@@ -161,12 +165,12 @@ class Store:
     def known(self, uris: Sequence[str]) -> dict[str, Record]:
         """Return the records of those uris that are there, without their embeddings.
 
-        One that has no vector of this store's model looks like one of another content, never the same again.
+        Their signals are those of this store's model, so what it has not made is made when it is added again.
         """
         with self.reading() as session:
             rows = list(_rows(session, ItemRow.uri, list(uris)))
-            encoded = encoded_ids(session, [row.id for row in rows], self.model_id(session))
-            return {row.uri: to_record(row) if row.id in encoded else _bare(to_record(row)) for row in rows}
+            signals = signals_of(session, [row.id for row in rows], self.model_id(session))
+            return {row.uri: to_record(row, signals[row.id]) for row in rows}
 
     def items(self, ids: Sequence[int]) -> dict[int, tuple[Item, str | None]]:
         """Return items by id, each with the URI its picture is at; ids not there are left out."""
@@ -176,8 +180,8 @@ class Store:
     def fingerprints(self, uris: Sequence[str]) -> dict[str, Fingerprint]:
         """Return what tells whether the source of an item has changed, of those uris that are there."""
         return {
-            uri: Fingerprint(record.size, record.mtime_ns, record.digest, record.text, record.metadata)
-            for uri, record in self.known(uris).items()
+            uri: Fingerprint(r.size, r.mtime_ns, r.digest, r.text, r.metadata, r.signals)
+            for uri, r in self.known(uris).items()
         }
 
     def files_of(self, digests: Iterable[str]) -> dict[str, list[str]]:
@@ -185,7 +189,7 @@ class Store:
         with self.reading() as session:
             return files_of(session, digests)
 
-    def embeddings_of(self, digests: Iterable[str]) -> dict[tuple[str, str], dict[Signal, Encoded]]:
+    def embeddings_of(self, digests: Iterable[str]) -> dict[tuple[str, str], Encoded]:
         """Return what was made of these contents before, by (kind, digest)."""
         with self.reading() as session:
             return embeddings_of(session, digests, self.model_id(session))
@@ -263,13 +267,9 @@ class Store:
         with self.reading() as session, session.begin():
             revision = session.scalar(select(StateRow.revision)) or 0
             gone = session.scalars(select(RemovalRow.item_id).where(RemovalRow.revision > since)).all()
-            yield Changes(
-                revision, np.array(gone, dtype=np.int64), _scan(session, since, self.model_id(session))
-            )
-
-
-def _bare(record: Record) -> Record:
-    return replace(record, digest="", size=None, mtime_ns=None)
+            written = session.scalars(select(ItemRow.id).where(ItemRow.revision > since)).all()
+            removed, anew = np.array(gone, dtype=np.int64), np.array(written, dtype=np.int64)
+            yield Changes(revision, removed, anew, _scan(session, since, self.model_id(session)))
 
 
 def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[ItemRow]:
@@ -277,15 +277,16 @@ def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[Item
         yield from session.scalars(select(ItemRow).where(column.in_(some)))
 
 
-def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Signal, Encoded]]:
+def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Place, Encoded]]:
     dim = session.get_one(ModelRow, model_id).dim
-    for signal in Signal:
+    for kind, signal in PLACES.values():
         wanted = (
             select(EmbeddingRow)
             .join(ItemRow, ItemRow.id == EmbeddingRow.item_id)
             .where(
                 EmbeddingRow.signal == signal.value,
                 EmbeddingRow.model_id == model_id,
+                ItemRow.kind == kind,
                 ItemRow.revision > since,
             )
             .order_by(EmbeddingRow.item_id)
@@ -293,4 +294,4 @@ def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Si
         )
         for rows in session.scalars(wanted).partitions():
             ids = np.array([row.item_id for row in rows], dtype=np.int64)
-            yield ids, signal, encoded_rows(rows, dim)
+            yield ids, (kind, signal), encoded_rows(rows, dim)

@@ -13,6 +13,7 @@ from engine.errors import BadInput
 from engine.filters import All, Compare, Filter, Has, Matches, Not, OneOf, Value
 from engine.store.facts import type_of
 from engine.store.models import FactRow, ItemRow
+from engine.store.words import quoted
 
 Fields = Mapping[str, tuple[int, str]]  # name -> (id, type)
 OPERATORS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
@@ -76,7 +77,6 @@ def _holds(column: str, values: list[Value], fields: Fields, test: Any, few: boo
 
 
 def _matches(words: str) -> ColumnElement[bool]:
-    # Each word is quoted, so none of it is read as FTS5's own query syntax.
-    quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
-    matched = literal_column("words").op("MATCH")(quoted)
+    all_of_them = f"text : ({' '.join(map(quoted, words.split()))})"
+    matched = literal_column("words").op("MATCH")(all_of_them)
     return ItemRow.id.in_(select(literal_column("rowid")).select_from(text("words")).where(matched))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from engine.store.models import FactRow, FieldRow
@@ -25,16 +25,13 @@ def read_fields(session: Session) -> dict[str, tuple[int, str]]:
     return {row.name: (row.id, row.type) for row in session.scalars(select(FieldRow))}
 
 
-def write_facts(
-    session: Session, items: Mapping[int, tuple[str | None, Mapping[str, Scalar]]], known: Sequence[int]
-) -> None:
-    """Lay out the words and the metadata of items by id; `known` are those that had some before."""
+def write_facts(session: Session, items: Mapping[int, Mapping[str, Scalar]], known: Sequence[int]) -> None:
+    """Lay out the metadata of items by id; `known` are those that had some before."""
     for item_id in known:
         session.execute(delete(FactRow).where(FactRow.item_id == item_id))
-        session.execute(text("DELETE FROM words WHERE rowid = :id"), {"id": item_id})
     fields = read_fields(session)
     facts = []
-    for item_id, (_, metadata) in items.items():
+    for item_id, metadata in items.items():
         for name, value in metadata.items():
             kind = type_of(value)
             if kind is None or value is None:
@@ -55,12 +52,8 @@ def write_facts(
             )
     if facts:
         session.execute(insert(FactRow), facts)
-    words = [{"id": item_id, "text": said} for item_id, (said, _) in items.items() if said is not None]
-    if words:
-        session.execute(text("INSERT INTO words (rowid, text) VALUES (:id, :text)"), words)
 
 
 def forget_facts(session: Session, ids: Sequence[int]) -> None:
     """Remove what was laid out of these items."""
     session.execute(delete(FactRow).where(FactRow.item_id.in_(ids)))
-    session.execute(text("DELETE FROM words WHERE rowid = :id"), [{"id": item_id} for item_id in ids])

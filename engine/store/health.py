@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from engine.store import Store
 from engine.store.models import EmbeddingRow, ItemRow
+from engine.store.rows import slices, to_record
+from engine.store.words import astray, write_words
+from engine.types import Signal
 
 
 def integrity(store: Store) -> list[str]:
@@ -22,6 +25,30 @@ def without_embeddings(store: Store) -> list[tuple[int, str]]:
         have = select(EmbeddingRow.item_id).where(EmbeddingRow.model_id == store.model_id(session))
         found = select(ItemRow.id, ItemRow.uri).where(ItemRow.id.not_in(have))
         return [(item_id, uri) for item_id, uri in session.execute(found)]
+
+
+def uncaptioned(store: Store) -> list[tuple[int, str]]:
+    """Return (id, uri) of the pictures with a caption that has no vector."""
+    with store.reading() as session:
+        have = select(EmbeddingRow.item_id).where(
+            EmbeddingRow.model_id == store.model_id(session), EmbeddingRow.signal == Signal.CAPTION.value
+        )
+        found = select(ItemRow.id, ItemRow.uri).where(ItemRow.kind == "image", func.trim(ItemRow.text) != "")
+        return [(item_id, uri) for item_id, uri in session.execute(found.where(ItemRow.id.not_in(have)))]
+
+
+def words_astray(store: Store) -> list[int]:
+    """Return the items whose words are not laid out for search as the items have them."""
+    with store.reading() as session:
+        return astray(session)
+
+
+def mend_words(store: Store) -> None:
+    """Lay out anew the words that went astray."""
+    with store.writing() as session:
+        for some in slices(astray(session)):
+            rows = session.scalars(select(ItemRow).where(ItemRow.id.in_(some)))
+            write_words(session, {row.id: to_record(row, frozenset()) for row in rows}, some)
 
 
 def pictures(store: Store, scheme: str) -> list[tuple[str, str, str]]:

@@ -54,6 +54,9 @@ class ItemRow(Base):
     size: Mapped[int | None] = mapped_column(BigInteger)  # bytes of the file, when it was read
     mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSON)
+    reading: Mapped[str | None] = mapped_column(
+        Text
+    )  # what a machine read in the picture; NULL: it did not look
     revision: Mapped[int] = mapped_column(BigInteger, index=True)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -19,8 +19,9 @@ MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 class Record:
     """An item as it is written.
 
-    `embeddings` holds one-row `Encoded` by signal; `None` keeps the ones that are there, for an
-    item whose words or metadata alone have changed.
+    `reading` is what a machine read in the picture, `None` where it did not look; `signals` are those that
+    the item has once it is written. `embeddings` holds one-row `Encoded` by signal, `None` to remove one;
+    a signal that is not named keeps what it has.
     """
 
     uri: str
@@ -31,7 +32,9 @@ class Record:
     size: int | None
     mtime_ns: int | None
     metadata: dict[str, Scalar]
-    embeddings: dict[Signal, Encoded] | None
+    reading: str | None = None
+    signals: frozenset[Signal] = frozenset()
+    embeddings: Mapping[Signal, Encoded | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ def encoded_rows(rows: Sequence[EmbeddingRow], dim: int | None = None) -> Encode
     return Encoded(vectors, tokens, np.array([row.length for row in rows], dtype=np.int16))
 
 
-def to_record(row: ItemRow) -> Record:
-    """Read an item as it was written, without its embeddings."""
+def to_record(row: ItemRow, signals: frozenset[Signal]) -> Record:
+    """Read an item as it was written, with the signals it has but without its embeddings."""
     return Record(
         uri=row.uri,
         kind="image" if row.kind == "image" else "text",
@@ -81,14 +84,15 @@ def to_record(row: ItemRow) -> Record:
         size=row.size,
         mtime_ns=row.mtime_ns,
         metadata=row.details,
-        embeddings=None,
+        reading=row.reading,
+        signals=signals if row.reading is None else signals | {Signal.OCR},
     )
 
 
 def to_item(row: ItemRow) -> Item:
     """Read an item as a caller sees it; where its picture lies is the gallery's to say."""
     kind: Kind = "image" if row.kind == "image" else "text"
-    return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id)
+    return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id, ocr=row.reading)
 
 
 def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:

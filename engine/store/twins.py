@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from engine.store.models import EmbeddingRow, ItemRow, ModelRow
+from engine.store.models import EmbeddingRow, ItemRow
+from engine.store.records import whole
 from engine.store.rows import encoded_rows, slices
-from engine.types import Encoded, Floats, Signal
+from engine.types import OWN, Encoded, Floats, Signal
 
 PAGE = 500  # uris at a time
 
@@ -26,21 +27,20 @@ def files_of(session: Session, digests: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def embeddings_of(
-    session: Session, digests: Iterable[str], model_id: int
-) -> dict[tuple[str, str], dict[Signal, Encoded]]:
+def embeddings_of(session: Session, digests: Iterable[str], model_id: int) -> dict[tuple[str, str], Encoded]:
     """Return what a model made of these contents before, by (kind, digest)."""
-    found: dict[tuple[str, str], dict[Signal, Encoded]] = {}
+    found: dict[tuple[str, str], Encoded] = {}
     for some in slices(list(dict.fromkeys(digests))):
         first = select(func.min(ItemRow.id)).where(ItemRow.digest.in_(some))
         first = first.group_by(ItemRow.kind, ItemRow.digest)
         wanted = (
             select(ItemRow.kind, ItemRow.digest, EmbeddingRow)
             .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
-            .where(ItemRow.id.in_(first), EmbeddingRow.model_id == model_id, *_whole())
+            .where(ItemRow.id.in_(first), EmbeddingRow.model_id == model_id, *whole())
         )
         for kind, digest, row in session.execute(wanted):
-            found.setdefault((kind, digest), {})[Signal(row.signal)] = encoded_rows([row])
+            if row.signal == (OWN["image"] if kind == "image" else OWN["text"]):
+                found[kind, digest] = encoded_rows([row])
     return found
 
 
@@ -57,22 +57,6 @@ def looks(
         for item_id, digest, vector in session.execute(wanted):
             found[item_id] = digest, np.frombuffer(vector, dtype="<f4").astype(np.float32)
     return found
-
-
-def encoded_ids(session: Session, ids: Sequence[int], model_id: int) -> set[int]:
-    """Return those of some ids that have a vector of a model, and no damaged one."""
-    found: set[int] = set()
-    for some in slices(ids):
-        wanted = select(EmbeddingRow.item_id).where(EmbeddingRow.item_id.in_(some))
-        found.update(session.scalars(wanted.where(EmbeddingRow.model_id == model_id, *_whole())))
-    return found
-
-
-def _whole() -> tuple[ColumnElement[bool], ...]:
-    """Tell apart vectors that are damaged: of another length than the model's, or all zeros."""
-    length = func.length(EmbeddingRow.vector)
-    dim = select(ModelRow.dim).where(ModelRow.id == EmbeddingRow.model_id).scalar_subquery()
-    return length == func.coalesce(4 * dim, length), EmbeddingRow.vector != func.zeroblob(length)
 
 
 def rename(session: Session, moved: Mapping[str, str]) -> None:

@@ -96,13 +96,16 @@ def test_search_by_a_picture_and_by_both(indexed: Path, pictures: Path) -> None:
 
 
 def test_search_by_a_sum_and_by_an_item(indexed: Path, pictures: Path) -> None:
-    def uris(*arguments: str | Path) -> list[str]:
+    def found(*arguments: str | Path) -> list[tuple[str, float]]:
         ran = invoke("search", *arguments, "--gallery", indexed, *CPU, "--json")
-        return [hit["uri"] for hit in ran.document["hits"]]
+        return [(hit["uri"], hit["signals"]["visual"]) for hit in ran.document["hits"]]
+
+    def uris(*arguments: str | Path) -> list[str]:
+        return [uri for uri, _ in found(*arguments)]
 
     blue = pictures / "blue.png"
     assert uris(f'"red" + image:"{blue}"') == uris("red", "--image", blue)
-    assert uris(f'"red" + {blue}[0,0,1,1] - "green"*0.5') != uris("red", "--image", blue)
+    assert found(f'"red" + {blue}[0,0,1,1] - "green"*0.5') != found("red", "--image", blue)
     like = uris("--like", file_uri(blue))
     assert like == uris(f"like:{file_uri(blue)}") and file_uri(blue) not in like
 
@@ -157,11 +160,11 @@ def test_search_as_a_table_with_its_explanation(
 
     assert (ran.code, ran.err) == (0, "")
     header, first, *_ = ran.out.splitlines()
-    assert header.split() == ["rank", "score", "visual", "recall", "item"]
+    assert header.split() == ["rank", "score", "caption", "lexical", "visual", "recall", "item"]
     assert first.split()[0] == "1"
     assert first.rstrip().endswith("red.png  a red card")
     assert "1  red.png  recall rank 1 -> rank 1" in ran.out
-    assert "score 1.0000 = recall 1.0000" in ran.out
+    assert "score 0.0492 = visual 0.0164 + caption 0.0164 + lexical 0.0164" in " ".join(ran.out.split())
     assert "plan: unfiltered, 6 items" in ran.out
     some = invoke("search", "red", "-g", indexed, "--filter", 'uri >= "file"', "--explain", *CPU)
     assert "plan: bitmap, 6 items, estimated 6, actual 6; 100.00% of the items are allowed" in some.out

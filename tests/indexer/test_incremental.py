@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from making import png, write_pictures, write_tar
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from engine import BadInput, ItemNotFound, Report, SearchEngine
 from engine.pictures import file_uri
@@ -244,3 +244,18 @@ def test_progress_of_a_source_nobody_can_count_has_no_total(tmp_path: Path, empt
     index(empty, [path], progress=lambda done, total: seen.append((done, total)))
 
     assert seen == [(1, None)]
+
+
+def test_text_in_pictures_is_read_when_asked_for_also_of_what_is_there(
+    photos: Path, empty: SearchEngine
+) -> None:
+    pytest.importorskip("rapidocr")
+    sign = Image.new("RGB", (300, 120), "white")
+    ImageDraw.Draw(sign).text((30, 30), "BAKERY", fill="black", font=ImageFont.load_default(50))
+    for path in photos.iterdir():
+        path.unlink()
+    sign.save(photos / "sign.png")
+    assert index(empty, [photos]) == Report(added=1)
+    assert index(empty, [photos], ocr=True) == Report(updated=1)
+    assert empty.find(file_uri(photos / "sign.png")).ocr == "BAKERY"
+    assert index(empty, [photos], ocr=True) == Report(unchanged=1)

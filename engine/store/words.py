@@ -1,0 +1,105 @@
+"""Words as they are written: people's (captions, names, tags), and apart from them a machine's readings.
+
+Two FTS5 tables by item id: `words`, with a column for each of the three, and `readings`. What is searched for
+is quoted word by word, so none of it is ever read as FTS5's own syntax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
+
+import numpy as np
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from engine.store.models import ItemRow
+from engine.store.rows import Record
+from engine.types import Floats, Ids, Kind, Scalar, Signal
+
+TABLES = {Signal.LEXICAL: "words", Signal.OCR: "readings"}
+NO_TAGS = {"format"}  # texts that the gallery itself puts into an item's metadata
+
+
+def write_words(session: Session, records: Mapping[int, Record], known: Sequence[int]) -> None:
+    """Lay out the words of items by id; `known` are those that had some before."""
+    forget_words(session, known)
+    words = [
+        {"id": item_id, "text": r.text or "", "name": name_of(r.uri), "tags": tags_of(r.metadata)}
+        for item_id, r in records.items()
+    ]
+    if words:
+        session.execute(
+            text("INSERT INTO words (rowid, text, name, tags) VALUES (:id, :text, :name, :tags)"), words
+        )
+    readings = [{"id": item_id, "text": r.reading} for item_id, r in records.items() if r.reading]
+    if readings:
+        session.execute(text("INSERT INTO readings (rowid, text) VALUES (:id, :text)"), readings)
+
+
+def astray(session: Session) -> list[int]:
+    """Return the items whose words are not laid out as the items have them."""
+    items = session.execute(select(ItemRow.id, ItemRow.text, ItemRow.uri, ItemRow.details, ItemRow.reading))
+    due = {i: (said or "", name_of(uri), tags_of(d), read or "") for i, said, uri, d, read in items}
+    readings: dict[int, str] = {
+        i: read for i, read in session.execute(text("SELECT rowid, text FROM readings"))
+    }
+    words = session.execute(text("SELECT rowid, text, name, tags FROM words"))
+    laid = {i: (said, name, tags, readings.pop(i, "")) for i, said, name, tags in words}
+    return sorted({i for i in due.keys() | laid.keys() if due.get(i) != laid.get(i)} | readings.keys())
+
+
+def forget_words(session: Session, ids: Sequence[int]) -> None:
+    """Remove the words of these items."""
+    for table in TABLES.values():
+        if ids:
+            session.execute(text(f"DELETE FROM {table} WHERE rowid = :id"), [{"id": i} for i in ids])
+
+
+def name_of(uri: str) -> str:
+    """Return the name in a uri, without the folders before it and the suffix after it."""
+    last = unquote(uri).rstrip("/").replace("#", "/").rpartition("/")[2]
+    stem, dot, suffix = last.rpartition(".")
+    return stem if dot and stem and suffix.isalnum() else last
+
+
+def tags_of(metadata: Mapping[str, Scalar]) -> str:
+    """Return the texts among an item's metadata, a line each."""
+    return "\n".join(v for name, v in metadata.items() if isinstance(v, str) and name not in NO_TAGS)
+
+
+def quoted(words: str) -> str:
+    """Write words, in this order and next to each other, as one FTS5 phrase."""
+    return '"' + words.replace('"', '""') + '"'
+
+
+def count_rows(session: Session, signal: Signal) -> int:
+    """Count the items that have words."""
+    return session.scalar(text(f"SELECT count(*) FROM {TABLES[signal]}_docsize")) or 0
+
+
+def count_word(session: Session, signal: Signal, word: str) -> int:
+    """Count the items that have a word."""
+    table = TABLES[signal]
+    found = text(f"SELECT count(*) FROM {table} WHERE {table} MATCH :asked")
+    return session.scalar(found, {"asked": quoted(word)}) or 0
+
+
+def score_words(session: Session, signal: Signal, words: Iterable[str], kind: Kind) -> tuple[Ids, Floats]:
+    """Return the items of a kind that have any of these words, ids ascending, with their BM25."""
+    table = TABLES[signal]
+    found = text(
+        f"SELECT {table}.rowid, -bm25({table}) FROM {table} JOIN items ON items.id = {table}.rowid "
+        f"WHERE {table} MATCH :asked AND items.kind = :kind ORDER BY {table}.rowid"
+    )
+    rows = session.execute(found, {"asked": " OR ".join(map(quoted, words)), "kind": kind}).all()
+    return np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float32)
+
+
+def having_phrase(session: Session, phrase: str) -> Ids:
+    """Return the ids of the items that say, or show, these words next to each other."""
+    ids: list[int] = []
+    for table in TABLES.values():
+        found = text(f"SELECT rowid FROM {table} WHERE {table} MATCH :asked")
+        ids += session.scalars(found, {"asked": quoted(phrase)})
+    return np.unique(np.array(ids, dtype=np.int64))
