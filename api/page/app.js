@@ -11,6 +11,7 @@ const [text, scores, summary, more] = ["text", "scores", "summary", "more"].map(
 const kinds = document.getElementsByName("kind");
 
 const PAGE = 24;
+const MISSES = 8;
 // A quick answer should replace the old hits, not flicker through a skeleton.
 const PATIENCE_MS = 180;
 const EXAMPLES = ["a cat", "a cup of coffee", "someone smiling", "two dogs playing", "a boat on the water"];
@@ -55,12 +56,12 @@ function showResult(result) {
   const { hits, misses, notes, timings } = result;
   showMessage("", "");
   showHits(hits, actions);
-  showMisses(misses, actions);
+  showMisses(misses.slice(0, MISSES), actions);
   const lines = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
   find("notes").replaceChildren(...lines);
   more.hidden = !result.next_page;
   summary.textContent = `${plural(hits.length, "hit")} ${query.describe()} in ${Math.round(timings.total).toLocaleString()} ms`;
-  if (result.no_match) showMessage("Nothing here matches", misses.length ? "" : "Try other words, or add pictures to the gallery.");
+  if (result.no_match) showMessage("Nothing here matches", "Try other words, or add pictures to the gallery.");
   else if (!hits.length) showMessage("Nothing found", "Try other words, or add pictures to the gallery.");
 }
 

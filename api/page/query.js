@@ -28,7 +28,7 @@ const short = (name) => (name.length > LONGEST ? `${name.slice(0, LONGEST - 1).t
 function label(part) {
   if (part.phrase) return `“${part.phrase}” word for word`;
   if (part.text !== undefined) return part.text;
-  const whole = part.file ? part.file.name || "Your picture" : nameOf(items.get(part.like) ?? { uri: String(part.like) });
+  const whole = part.file ? part.file.name || "Your picture" : nameOf(items.get(part.like) ?? { uri: typeof part.like === "number" ? "an item" : part.like });
   return part.region ? `Part of ${short(whole)}` : short(whole);
 }
 
@@ -112,7 +112,7 @@ function chip(part, change) {
 
 // An item that came by the address is known by its id alone; its name follows.
 async function learn(id) {
-  items.set(id, { id, uri: String(id) });
+  items.set(id, { id, uri: "an item" });
   try {
     items.set(id, await item(id));
     showParts();

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from browsing import PHONE, chromium, overflow, page_of, violations
 from PIL import Image, ImageDraw
@@ -63,7 +64,7 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def open_why(page: Page) -> None:
     page.goto(f"/?q={QUERY.replace(' ', '+')}")
     named = page.get_by_role("button", name="Why? pagoda.jpg")
-    expect(page.locator(".hit:not(.skeleton)").first).to_be_visible()
+    expect(page.locator(".hit:not(.skeleton)").first).to_be_visible(timeout=60_000)  # a model may be loading
     hit = named if named.count() else page.get_by_role("button", name="Why?").first
     hit.evaluate("(button) => button.focus()")
     hit.click()
@@ -127,3 +128,30 @@ def test_the_dialog_fits_a_phone_and_axe_finds_nothing_wrong(browser: Browser, a
         heading = page.locator("#why-title").bounding_box()
         assert picture and heading and picture["y"] + picture["height"] <= heading["y"]
         assert violations(page) == []
+
+
+def test_nothing_matches_with_the_nearest_misses_apart(browser: Browser, address: str) -> None:
+    with page_of(browser, address) as page:
+        page.goto("/?q=a+spreadsheet+with+a+tax+return")
+        expect(page.get_by_role("heading", name="Nothing here matches")).to_be_visible()
+        misses = page.get_by_role("region", name="The nearest misses").locator(".hit")
+        assert misses.count() >= 3
+        expect(page.locator("#grid .hit")).to_have_count(0)
+        assert violations(page) == []
+        misses.first.locator(".picture").click()
+        expect(page.locator(".word").first).to_be_visible()  # a miss is explained too
+
+
+def test_a_budget_is_kept_to_and_told(address: str) -> None:
+    asked = {"query": QUERY, "rerank": {"candidates": 2}, "explain": True}
+    reply = httpx.post(f"{address}v1/search", json=asked, timeout=60).json()
+    assert len(reply["hits"]) >= 3
+    assert reply["notes"] == [f"the budget let 2 of {len(reply['hits'])} candidates be reranked"]
+
+
+def test_a_precision_cuts_off_what_is_less_sure(address: str) -> None:
+    reply = httpx.post(f"{address}v1/search", json={"query": QUERY, "precision": 0.01}, timeout=60).json()
+    sure = [hit["probability"] for hit in reply["hits"]]
+    assert all(probability >= 0.01 for probability in sure)
+    whole = httpx.post(f"{address}v1/search", json={"query": QUERY}, timeout=60).json()
+    assert len(sure) == sum(hit["probability"] >= 0.01 for hit in whole["hits"]) < len(whole["hits"])

@@ -207,24 +207,6 @@ def test_why_tells_how_the_search_ran(page: Page) -> None:
     assert {"encode", "recall", "fetch"} <= set(stages) and stages[-1] == "All"
 
 
-def test_nothing_matches_with_the_nearest_misses_apart(browser: Browser, address: str) -> None:
-    """The service's own answer to a real search, as it is when the model is sure that nothing fits."""
-    with page_of(browser, address) as page:
-
-        def without_match(route: object) -> None:
-            answer = route.fetch()  # type: ignore[attr-defined]
-            reply = answer.json()
-            reply |= {"no_match": True, "misses": reply["hits"][:3], "hits": [], "next_page": None}
-            route.fulfill(response=answer, json=reply)  # type: ignore[attr-defined]
-
-        page.route("**/v1/search", without_match)
-        page.goto("/?q=red")
-        expect(page.get_by_role("heading", name="Nothing here matches")).to_be_visible()
-        expect(page.get_by_role("region", name="The nearest misses").locator(".hit")).to_have_count(3)
-        expect(page.locator("#grid .hit")).to_have_count(0)
-        assert violations(page) == []
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_and_axe_take_the_builder(
     browser: Browser, address: str, scheme: Literal["light", "dark"]
