@@ -78,10 +78,12 @@ def hit_document(hit: Hit) -> Document:
 
 
 def item_document(item: Item) -> Document:
-    """Describe a stored item; `text` is there only when the item has one."""
+    """Describe a stored item; `text` is there only when it has one, `ocr` when its picture was read."""
     document: Document = {"id": item.id, "uri": item.uri, "kind": item.kind}
     if item.text is not None:
         document["text"] = item.text
+    if item.ocr is not None:
+        document["ocr"] = item.ocr
     document["metadata"] = {key: _scalar(value) for key, value in item.metadata.items()}
     return document
 

@@ -53,10 +53,28 @@ PrecisionOption = Annotated[
     float | None,
     typer.Option("--precision", metavar="0..1", help="Only hits that are right with this probability."),
 ]
+SignalsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--signals", metavar="NAME=WEIGHT,...", help="The signals to ask, such as lexical=1,visual=0.5."
+    ),
+]
 BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", metavar="50ms|30", help="What reranking may cost: time, candidates, or both."),
 ]
+
+
+def parse_signals(text: str) -> dict[str, float]:
+    """Read NAME=WEIGHT pairs; `BadInput` names the one that is none."""
+    signals: dict[str, float] = {}
+    for pair in text.split(","):
+        name, _, weight = pair.partition("=")
+        try:
+            signals[name.strip()] = float(weight or 1)
+        except ValueError:
+            raise BadInput(f"--signals has {pair!r}; write NAME=WEIGHT, such as lexical=0.5") from None
+    return signals
 
 
 @guarded
@@ -73,6 +91,7 @@ def search(
     group: GroupOption = False,
     diversity: DiversityOption = 0.0,
     precision: PrecisionOption = None,
+    signals: SignalsOption = None,
     budget: BudgetOption = None,
     page: PageOption = None,
     device: DeviceOption = None,
@@ -90,6 +109,7 @@ def search(
             group=group,
             diversity=diversity,
             precision=precision,
+            signals=None if signals is None else parse_signals(signals),
             page=page,
         )
     if as_json:

@@ -79,6 +79,9 @@ class SearchRequest(Strict):
     precision: float | None = Field(
         None, gt=0, lt=1, description="Give only hits that are right with this probability."
     )
+    signals: dict[str, float] | None = Field(
+        None, description="The signals to ask, each with its weight; see docs/signals.md."
+    )
     page: str | None = Field(
         None, min_length=1, description="The `next_page` of the reply before; the rest as it was."
     )

@@ -153,6 +153,9 @@ class ItemReply(BaseModel):
     text: str | None = Field(
         None, description="A text's content, or a picture's caption; absent without one."
     )
+    ocr: str | None = Field(
+        None, description="What a machine read in the picture; absent if it did not look."
+    )
     metadata: dict[str, Scalar] = Field(description="Pictures always have width, height and format.")
 
 

@@ -58,6 +58,7 @@ def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_reque
         group=wanted.group,
         diversity=wanted.diversity,
         precision=wanted.precision,
+        signals=wanted.signals,
         page=wanted.page,
     )
     return result_document(query, result)

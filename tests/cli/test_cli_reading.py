@@ -206,3 +206,14 @@ def test_models_are_listed() -> None:
     assert keys["color"]["available"] is True
     assert {"mini", "color"} < set(keys)
     assert all(key.split(":")[0] in table for key in keys)
+
+
+def test_search_by_chosen_signals(indexed: Path, pictures: Path) -> None:
+    def ask(signals: str) -> Ran:
+        return invoke("search", "card", "--gallery", indexed, "--signals", signals, *CPU, "--json")
+
+    (hit,) = ask("lexical=1").document["hits"]
+    assert hit["uri"] == file_uri(pictures / "red.png") and set(hit["signals"]) == {"lexical"}
+    assert len(ask("visual, lexical=0.5").document["hits"]) == 6
+    assert "write NAME=WEIGHT" in ask("lexical=much").document["error"]["message"]
+    assert "no signal 'smell'" in ask("smell").document["error"]["message"]
