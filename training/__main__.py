@@ -23,7 +23,7 @@ from torch import Tensor
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
 from engine.fusion import FusionModel
-from training import heads, hybrid, measure, reranker
+from training import answers, heads, hybrid, measure, measure_answers, reranker
 from training.calibrate import fit_blend
 from training.captions import CaptionPairs
 from training.data import SEED, read_photos, select
@@ -129,8 +129,11 @@ def main() -> None:
         ship(work, model, train_reranker(work, model))
         with stage("hybrid"):
             hybrid.main(["--data", str(arguments.data)])
+        with stage("answers"):
+            answers.main(["--data", str(arguments.data)])
         with stage("measure"):
             measure.main(["--data", str(arguments.data)])
+            measure_answers.main(["--data", str(arguments.data)])
 
 
 if __name__ == "__main__":
