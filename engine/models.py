@@ -1,6 +1,7 @@
 """The table of models: how each key is described, found, fetched and loaded.
 
 mini                                        the embedded default
+mini-de                                     the same, reading German instead of English
 open_clip:ViT-B-32/laion2b_s34b_b79k        an open_clip model by its pretrained tag
 open_clip:ViT-B-32@/path/to/checkpoint      an open_clip model from a file
 color                                       a stand-in without weights
@@ -26,12 +27,16 @@ DEFAULT = "mini"
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """An encoder; where the model has them, a reranker of its tokens, and what it knows of its answers."""
+    """An encoder; where the model has them, a reranker of its tokens, and what it knows of its answers.
+
+    `languages` are those that its texts may be in, where that is known.
+    """
 
     encoder: Encoder
     reranker: Reranker | None = None
     calibration: Calibration | None = None
     learned: Learnings = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
 
     def look_alike(self, kind: Kind) -> float:
         """Return the cosine from which two items of a kind are look-alikes."""
@@ -41,7 +46,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One row of the table. `load` takes what follows the colon of the key, and a device or `None`."""
+    """One row of the table. `load` takes what follows the colon of the key, and a device or `None`.
+
+    `space` is the model whose vectors this one's can be compared with, where that is another.
+    """
 
     description: str
     license: str
@@ -49,6 +57,7 @@ class Family:
     pull: Callable[[str, Callable[[str], None]], Path] | None = None
     is_available: Callable[[], bool] | None = None
     pattern: str = ""  # what follows the family's name in a key
+    space: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,16 @@ def check_key(key: str) -> None:
     _family(key)
 
 
+def share_space(one: str, other: str) -> bool:
+    """Say whether what one model has made can be searched with the other."""
+    return _space(one) == _space(other)
+
+
+def _space(key: str) -> str:
+    family = FAMILIES.get(key)
+    return family.space if family and family.space else key
+
+
 def _family(key: str) -> tuple[Family, str]:
     name, colon, reference = key.partition(":")
     family = FAMILIES.get(name)
@@ -112,11 +131,20 @@ def _default_device() -> str:
 
 
 def _load_mini(_reference: str, device: str | None) -> Model:
+    return _mini(device, None, "English")
+
+
+def _load_mini_de(_reference: str, device: str | None) -> Model:
+    return _mini(device, bundled_mini("mini-de"), "German")
+
+
+def _mini(device: str | None, words: Path | None, language: str) -> Model:
     from engine.encoders.mini import load_mini
 
     bundle = bundled_mini()
     learned = read_learnings(bundle / "config.json")
-    return Model(*load_mini(device or _default_device()), read_calibration(bundle), learned)
+    loaded = load_mini(device or _default_device(), words=words)
+    return Model(*loaded, read_calibration(bundle), learned, (language,))
 
 
 def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:
@@ -156,6 +184,14 @@ FAMILIES = {
         _load_mini,
         _pull_mini,
         _mini_is_available,
+    ),
+    "mini-de": Family(
+        "mini with German words: reads German, and searches what mini has indexed",
+        "as mini (see its model card)",
+        _load_mini_de,
+        _pull_mini,
+        _mini_is_available,
+        space="mini",
     ),
     "open_clip": Family(
         "any open_clip model, by pretrained tag or from a checkpoint",

@@ -13,6 +13,7 @@ import numpy as np
 from engine.calibration import Calibration
 from engine.clock import Clock
 from engine.filters import parse
+from engine.languages import unread
 from engine.lexical import having
 from engine.models import Model
 from engine.options import Options
@@ -77,7 +78,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         with serving.model_lock:
             hits = explained(hits, found, composed, model.reranker)
         clock.lap("explain")
-    notes = (*notes, *spared_notes, *sure_notes)
+    notes = (*unread(query, model), *notes, *spared_notes, *sure_notes)
     next_page = None
     if page.more and not no_match:
         following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))

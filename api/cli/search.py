@@ -19,6 +19,7 @@ from api.cli.options import (
     GalleryOption,
     JsonOption,
     KindOption,
+    ModelOption,
     RerankOption,
 )
 from api.cli.output import guarded, name_of, note, plain, show_json, stdout
@@ -94,12 +95,13 @@ def search(
     signals: SignalsOption = None,
     budget: BudgetOption = None,
     page: PageOption = None,
+    model: ModelOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures by words, pictures, items, and weighted sums of these."""
     asked = make_query(query, image, like, kind)
-    with open_to_read(gallery, device) as engine:
+    with open_to_read(gallery, device, model) as engine:
         result = engine.search(
             asked,
             k=k,

@@ -13,8 +13,9 @@ from engine.types import Encoded
 class Encoder(Protocol):
     """Turns texts and pictures into unit vectors of one joint space.
 
-    `stamp` changes whenever the same input could give another vector (weights, preprocessing),
-    so a gallery can tell whether a model is the one that made it. `text_limit` counts tokens.
+    `stamp` changes whenever the same picture could give another vector (weights, preprocessing),
+    so a gallery can tell whether a model is the one that made it. Models that read different languages
+    into one space share a stamp. `text_limit` counts tokens.
     """
 
     name: str

@@ -2,6 +2,9 @@
 
 The published weights come from the cache directory (`weights.py`); what training made, heads and
 tuned last layers, is bundled with the package: float16 safetensors and a `config.json`.
+
+`mini-de` is the same model with German word pieces in place of the English ones. Its pictures are
+mini's to the last bit and its texts lie in the same space, so it has mini's stamp.
 """
 
 from __future__ import annotations
@@ -33,12 +36,17 @@ TEXT_BATCH = 64
 T = TypeVar("T")
 
 
-def load_mini(device: str = "cpu", bundle: Path | None = None) -> tuple[MiniEncoder, FusionReranker]:
-    """Load the encoder and its reranker; raises `ModelUnavailable` where weights are missing."""
+def load_mini(
+    device: str = "cpu", bundle: Path | None = None, words: Path | None = None
+) -> tuple[MiniEncoder, FusionReranker]:
+    """Load the encoder and its reranker; raises `ModelUnavailable` where weights are missing.
+
+    `words` is the folder of word pieces of another language than English.
+    """
     folder = bundle or bundled_mini()
     trained = _read_bundle(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    encoder = MiniEncoder(trained, device)
+    encoder = MiniEncoder(trained, device, words)
     family = config.get("family", CROSS)
     fusion = FusionModel(Shape(mini_heads.TOKEN_DIM, config["depth"], family))
     _load(fusion, trained, "fusion.")
@@ -50,22 +58,24 @@ def load_mini(device: str = "cpu", bundle: Path | None = None) -> tuple[MiniEnco
 class MiniEncoder:
     """EfficientNet-Lite2 and all-MiniLM-L6-v2 in one joint space."""
 
-    name = "mini"
     dim = mini_heads.DIM
     text_limit = mini_towers.TEXT_LIMIT
 
-    def __init__(self, trained: dict[str, Tensor], device: str = "cpu") -> None:
+    def __init__(self, trained: dict[str, Tensor], device: str = "cpu", words: Path | None = None) -> None:
         folder = mini_weights()
+        self.name = words.name if words else "mini"
         self._device = torch.device(device)
         self._image = ImageTower(load_file(folder / IMAGE_TOWER))
         self._text = TextTower(load_file(folder / TEXT_TOWER))
         self._image_head = Head(mini_towers.IMAGE_WIDTH)
         self._text_head = Head(mini_towers.TEXT_WIDTH)
-        self._pieces = WordPieces(folder / TOKENIZER)
+        self._pieces = WordPieces((words or folder) / TOKENIZER)
         _load(self._image.top, trained, "image_top.", partly=True)
         _load(self._text.top, trained, "text_top.", partly=True)
         _load(self._image_head, trained, "image_head.")
         _load(self._text_head, trained, "text_head.")
+        if words:
+            self._text.learn(_read_pieces(words))
         mini_towers.fold_batch_norms(self._image)
         for part in (self._image, self._text, self._image_head, self._text_head):
             part.to(self._device).eval()
@@ -130,6 +140,12 @@ def _read_bundle(folder: Path) -> dict[str, Tensor]:
         for path in sorted(folder.glob("*.safetensors"))
         for name, tensor in load_file(path).items()
     }
+
+
+def _read_pieces(folder: Path) -> Tensor:
+    """Read embeddings of word pieces, int8 with a scale for each piece: (pieces, TEXT_WIDTH)."""
+    kept = load_file(folder / "pieces.safetensors")
+    return kept["pieces"].float() * kept["scale"].float()
 
 
 def _load(module: nn.Module, trained: dict[str, Tensor], prefix: str, partly: bool = False) -> None:

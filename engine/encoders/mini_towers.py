@@ -28,7 +28,6 @@ IMAGE_WIDTH = 1280
 TEXT_WIDTH = 384
 TEXT_LIMIT = 64  # tokens, [CLS] and [SEP] included
 TEXT_FROZEN = 3  # of the six layers
-CLS, SEP = 101, 102
 MINILM = BertConfig(
     hidden_size=TEXT_WIDTH, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
 )
@@ -94,6 +93,10 @@ class TextTower(nn.Module):
         self.top = nn.ModuleList(model.encoder.layer[TEXT_FROZEN:])
         self.eval()
 
+    def learn(self, pieces: Tensor) -> None:
+        """Take other word pieces in place of the published ones: their embeddings (pieces, TEXT_WIDTH)."""
+        self.embeddings.word_embeddings = nn.Embedding.from_pretrained(pieces)  # type: ignore[no-untyped-call]
+
     def forward(self, ids: Tensor, real: Tensor) -> Tensor:
         """Map ids (n, t), with `real` (n, t) bool, to hidden states (n, t, TEXT_WIDTH)."""
         return self.finish(self.start(ids, real), real)
@@ -113,17 +116,19 @@ class TextTower(nn.Module):
 
 
 class WordPieces:
-    """MiniLM's tokenizer, cut to TEXT_LIMIT."""
+    """A tokenizer of BERT's kind, cut to TEXT_LIMIT."""
 
     def __init__(self, path: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._ends = [self._tokenizer.token_to_id(mark) for mark in ("[CLS]", "[SEP]")]
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Turn texts into ids (n, t) int64 and `real` (n, t) bool, t being the longest of them."""
+        first, last = self._ends
         rows = [
-            [CLS, *row.ids[: TEXT_LIMIT - 2], SEP]
+            [first, *row.ids[: TEXT_LIMIT - 2], last]
             for row in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         ]
         ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)

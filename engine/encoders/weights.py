@@ -69,13 +69,13 @@ def cache_directory() -> Path:
     return (Path(chosen) if chosen else platformdirs.user_cache_path("crosslight")) / "mini"
 
 
-def bundled_mini() -> Path:
-    """Find what training made: in an installed package, or in the source tree."""
+def bundled_mini(key: str = "mini") -> Path:
+    """Find what training made of `mini`, or for another key of its kind: installed, or in the source tree."""
     package = Path(engine.__file__).parent
-    for folder in (package / "models" / "mini", package.parent / "data" / "models" / "mini"):
+    for folder in (package / "models" / key, package.parent / "data" / "models" / key):
         if (folder / "config.json").is_file():
             return folder
-    raise ModelUnavailable(f"no trained weights of mini in or beside {package}; run: make train")
+    raise ModelUnavailable(f"no trained weights of {key} in or beside {package}; run: make train")
 
 
 def mini_is_pulled(cache: Path | None = None) -> bool:

@@ -196,7 +196,9 @@ def test_k_over_the_size_and_an_empty_gallery(engine: SearchEngine, tmp_path: Pa
 
 
 def test_opening_the_wrong_thing(gallery: Path, engine: SearchEngine, photos: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="no model 'clipp'; there are mini, open_clip:NAME/TAG"):
+    with pytest.raises(
+        ModelUnavailable, match="no model 'clipp'; there are mini, mini-de, open_clip:NAME/TAG"
+    ):
         SearchEngine.open(gallery, model="clipp")
     with pytest.raises(GalleryMismatch, match="was made by the model color, not mini"):
         SearchEngine.open(gallery, model="mini")

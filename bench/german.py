@@ -1,0 +1,83 @@
+"""German queries beside English ones, of the same photographs.
+
+    python -m bench.german --data DIR
+
+DIR holds `flickr8k/flickr8k-val-00.tar`, a webdataset of 1,000 photographs with English captions, and
+`flickr8k/flickr8k-val-de.jsonl`, German captions of 934 of them. All 1,000 are the gallery; asked are the
+captions of the 934, five in each language. Prints the table of docs/languages.md, with 95 % intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bench.machine import describe
+from engine.encoders.mini import load_mini
+from engine.encoders.weights import bundled_mini
+from engine.evaluate import CUTS, Ranks, bootstrap, recall_table
+from training.data import SEED, read_photos, select
+from training.gallery import TEXT_TO_IMAGE
+from training.measure import encode_photos, rank
+
+GERMAN = "flickr8k/flickr8k-val-de.jsonl"
+DRAWS = 1000
+
+
+def rows(name: str, ranks: Mapping[str, Ranks], asked: Ranks) -> list[str]:
+    """Lay the ranks of each stage out as rows of Markdown."""
+    lines = []
+    for stage, found in ranks.items():
+        table, ranges = recall_table(found), bootstrap(found, asked, SEED)
+        cells = [f"{table[f'R@{k}']:.1f} ({'-'.join(f'{v:.1f}' for v in ranges[f'R@{k}'])})" for k in CUTS]
+        lines.append(f"| {name} | {stage} | {' | '.join(cells)} |")
+    return lines
+
+
+def ratio(german: Ranks, english: Ranks, photos: int) -> str:
+    """Write German R@10 as a share of the English one; photographs are drawn again, both languages along."""
+    hits = np.stack([(found <= 10).reshape(photos, -1).mean(1) for found in (german, english)])  # (2, photos)
+    drawn = np.random.default_rng(SEED).integers(photos, size=(DRAWS, photos))
+    shares = hits[0][drawn].mean(1) / hits[1][drawn].mean(1)
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return f"{hits[0].mean() / hits[1].mean():.3f} ({low:.3f}-{high:.3f})"
+
+
+def main() -> None:
+    """Measure both languages with mini, and German with mini-de."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True)
+    data = parser.parse_args().data
+    photos = read_photos(data)
+    chosen = [photos[i] for i in select(photos, "val", "flickr8k")]
+    lines = (data / GERMAN).read_text("utf-8").splitlines()
+    german = {row["key"]: row["captions"] for row in map(json.loads, lines)}
+    places = [place for place, photo in enumerate(chosen) if photo.key in german]
+    mini, reranker = load_mini()
+    pictures, _, _ = encode_photos(mini, chosen)
+    captions = {
+        "English": [text for place in places for text in chosen[place].captions],
+        "German": [text for place in places for text in german[chosen[place].key]],
+    }
+    owner, asked = np.repeat(places, 5), np.repeat(np.arange(len(places)), 5)
+    models = {"mini": mini, "mini-de": load_mini(words=bundled_mini("mini-de"))[0]}
+    found: dict[str, dict[str, Ranks]] = {}
+    print("| model, language | stage | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- | --- |")
+    for key, language in (("mini", "English"), ("mini", "German"), ("mini-de", "German")):
+        texts = models[key].encode_text(captions[language])
+        ranked = rank(reranker, pictures, texts, owner, TEXT_TO_IMAGE)
+        name = f"`{key}`, {language}"
+        found[name] = {"recall": ranked.before + 1, "reranked": ranked.after + 1}
+        print("\n".join(rows(name, found[name], asked)))
+    for stage in ("recall", "reranked"):
+        shares = ratio(found["`mini-de`, German"][stage], found["`mini`, English"][stage], len(places))
+        print(f"\nGerman R@10 by mini-de is {shares} of English R@10 by mini, {stage}.")
+    print(f"\n{len(chosen)} photographs, {len(places)} asked for, seed {SEED}, on {describe()}.")
+
+
+if __name__ == "__main__":
+    main()
