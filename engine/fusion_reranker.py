@@ -31,29 +31,39 @@ class Blend:
     offset: float
 
 
+def direction(name: str) -> tuple[str, str]:
+    """Read the kinds of query and item out of a direction's name, such as "text-to-image"."""
+    query, item = name.split("-to-")
+    return query, item
+
+
 class FusionReranker:
     """Scores pairs of a text and a picture, whichever of the two is the query."""
 
-    name = "mini-fusion"
-
     def __init__(
-        self, model: FusionModel, blends: Mapping[tuple[str, ...], Blend], spans: Spans, stamp: str
+        self,
+        model: FusionModel,
+        blends: Mapping[tuple[str, str], Blend],
+        spans: Spans,
+        stamp: str,
+        name: str = "mini-fusion",
     ) -> None:
+        self.name = name
         self.stamp = stamp
-        self._model = model.eval()
-        self._blends = dict(blends)
+        self.model = model.eval()
+        self.blends = dict(blends)
         self._spans = spans
         self._device = model.late.sharpness.device
 
     def supports(self, query: Kind, item: Kind) -> bool:
         """Say whether the direction has a learned blend."""
-        return (query, item) in self._blends
+        return (query, item) in self.blends
 
     def score(self, query: Encoded, kind: Kind, candidates: Candidates) -> Mapping[str, Floats]:
         """Score candidates; see `Reranker`. The parts are "visual", "late" and "fusion"."""
-        blend = self._blends[kind, candidates.kind]
+        blend = self.blends[kind, candidates.kind]
         with torch.inference_mode():
-            late, fusion = self._model(*self._sides(query, kind, candidates))
+            late, fusion = self.model(*self._sides(query, kind, candidates))
         return {
             "visual": np.float32(blend.visual) * candidates.recall.astype(np.float32),
             "late": np.float32(blend.late) * late.cpu().numpy(),
@@ -62,7 +72,7 @@ class FusionReranker:
 
     def probability(self, scores: Floats, query: Kind, item: Kind) -> Floats | None:
         """Turn scores into probabilities of relevance (Platt, 1999)."""
-        blend = self._blends.get((query, item))
+        blend = self.blends.get((query, item))
         if blend is None:
             return None
         logits = blend.slope * scores.astype(np.float64) + blend.offset
@@ -72,7 +82,7 @@ class FusionReranker:
         """Tell where each word of the text looked, from the cross-attention; see `Reranker`."""
         words, real, cells = self._sides(query, "text", candidates)
         with torch.inference_mode():
-            attention, weights = self._model.attention(words, real, cells)
+            attention, weights = self.model.attention(words, real, cells)
         # float64, so that the sums are 1 to the last digit a caller can see
         maps = (attention * weights[..., None]).cpu().numpy().astype(np.float64)  # (n, w, c)
         spans = [span for span in self._spans(text) if span[2] <= words.shape[1]]

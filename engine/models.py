@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.calibration import Calibration, read_calibration
 from engine.encoders import Encoder
@@ -22,6 +23,9 @@ from engine.hybrid import Learnings, read_learnings
 from engine.rerank import Reranker
 from engine.types import Kind
 
+if TYPE_CHECKING:
+    from engine.reencoder import Reencoder
+
 DEFAULT = "mini"
 
 
@@ -30,6 +34,7 @@ class Model:
     """An encoder; where the model has them, a reranker of its tokens, and what it knows of its answers.
 
     `languages` are those that its texts may be in, where that is known.
+    `reencoder` turns text vectors into those that pictures are asked with, where a gallery has learned one.
     """
 
     encoder: Encoder
@@ -37,6 +42,8 @@ class Model:
     calibration: Calibration | None = None
     learned: Learnings = field(default_factory=dict)
     languages: tuple[str, ...] = ()
+    reencoder: Reencoder | None = None
+    device: str = "cpu"
 
     def look_alike(self, kind: Kind) -> float:
         """Return the cosine from which two items of a kind are look-alikes."""
@@ -141,10 +148,10 @@ def _load_mini_de(_reference: str, device: str | None) -> Model:
 def _mini(device: str | None, words: Path | None, language: str) -> Model:
     from engine.encoders.mini import load_mini
 
-    bundle = bundled_mini()
+    bundle, device = bundled_mini(), device or _default_device()
     learned = read_learnings(bundle / "config.json")
-    loaded = load_mini(device or _default_device(), words=words)
-    return Model(*loaded, read_calibration(bundle), learned, (language,))
+    loaded = load_mini(device, words=words)
+    return Model(*loaded, read_calibration(bundle), learned, (language,), device=device)
 
 
 def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:
@@ -162,7 +169,8 @@ def _mini_is_available() -> bool:
 def _load_clip(reference: str, device: str | None) -> Model:
     from engine.encoders.clip import ClipEncoder
 
-    return Model(ClipEncoder(reference, device or _default_device()))
+    device = device or _default_device()
+    return Model(ClipEncoder(reference, device), device=device)
 
 
 def _pull_clip(reference: str, progress: Callable[[str], None]) -> Path:

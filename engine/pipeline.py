@@ -50,7 +50,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     model = serving.load()
     clock = Clock()
     with serving.model_lock:
-        composed = compose(query, model.encoder, serving.store, opened.open_picture)
+        composed = compose(query, model, serving.store, opened.open_picture)
     clock.lap("encode")
     with serving.view_lock:
         serving.refresh()

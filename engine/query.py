@@ -17,6 +17,8 @@ from engine.types import PLACES, Encoded, Floats, Kind, Part, Place, Query, Sign
 
 if TYPE_CHECKING:
     from engine.encoders import Encoder
+    from engine.models import Model
+    from engine.reencoder import Reencoder
     from engine.store import Store
 
 MAX_PARTS = 16
@@ -90,13 +92,14 @@ def _check_sides(parts: Sequence[Part]) -> None:
             raise BadInput(f"the query asks for {name} and takes it away too; remove one of the two")
 
 
-def compose(query: Query, encoder: Encoder, store: Store, open_picture: Callable[[int], bytes]) -> Composed:
+def compose(query: Query, model: Model, store: Store, open_picture: Callable[[int], bytes]) -> Composed:
     """Encode each part, and add the parts up by weight for each signal.
 
     `open_picture` reads the picture of an item, of which a box is wanted.
     """
     parts = _scaled([_located(part, store) for part in query.parts])
-    encoded = [_encode(part, encoder, store, open_picture) for part in parts]
+    own = [_encode(part, model.encoder, store, open_picture) for part in parts]
+    encoded = [_reencoded(one, model.reencoder) for one in own]
     return Composed(
         vectors={signal: _sum(parts, encoded, signal) for signal in (Signal.VISUAL, Signal.CAPTION)},
         read=_read(parts, encoded),
@@ -163,6 +166,13 @@ def _encode(
     assert source is not None
     image = (source if isinstance(source, Picture) else _loaded(source)).image
     return {Signal.VISUAL: encoder.encode_image([image if part.region is None else crop(image, part.region)])}
+
+
+def _reencoded(own: Mapping[Signal, Encoded], reencoder: Reencoder | None) -> Mapping[Signal, Encoded]:
+    """Let words ask pictures by the vectors that the gallery has learned for it."""
+    if reencoder is None or Signal.VISUAL in own:
+        return own
+    return {**own, Signal.VISUAL: Encoded(reencoder.reencode(own[Signal.CAPTION].vectors))}
 
 
 def _loaded(source: Path | bytes) -> Picture:

@@ -21,6 +21,7 @@ from engine.gallery import Gallery
 from engine.grammar import parse
 from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
+from engine.learned import described
 from engine.models import Model, check_key
 from engine.opening import bind
 from engine.options import Options
@@ -214,6 +215,7 @@ class SearchEngine:
             "gallery": str(self.path),
             "model": serving.key,
             "stamp": state.stamp if state else None,
+            "trained": described(self.path, state.stamp if state else None),
             "items": sum(counts.values()),
             "pictures": counts.get("image", 0),
             "texts": counts.get("text", 0),

@@ -8,6 +8,7 @@ from engine.budget import Pace
 from engine.errors import GalleryMismatch
 from engine.gallery import Gallery, disk_errors
 from engine.generation import latest
+from engine.learned import Learning
 from engine.models import Model, load_model
 from engine.store import Store
 from engine.store.rows import State
@@ -40,9 +41,13 @@ class Serving:
         self.gallery = state.gallery  # its name, which is no other's
         self._device = device
         self._loaded = loaded
+        self._learning = Learning(gallery.path)
 
     def load(self) -> Model:
-        """Return the model, loaded once; raises `GalleryMismatch` for other weights than the vectors'."""
+        """Return the model, loaded once, with what the gallery has learned.
+
+        Raises `GalleryMismatch` for other weights than the vectors'.
+        """
         with self.model_lock:
             if self._loaded is None:
                 model = load_model(self.key, self._device)
@@ -54,7 +59,7 @@ class Serving:
                         f"crosslight migrate --model {self.key}"
                     )
                 self._loaded = model
-            return self._loaded
+            return self._learning.applied(self._loaded)
 
     def load_to_write(self) -> Model:
         """Return the model, and mark the vectors that it will make as its own."""

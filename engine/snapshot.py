@@ -1,7 +1,7 @@
 """Copy a gallery as it is at one moment, while it serves and while it is written to.
 
-A snapshot is a gallery of its own: the database and the pictures that it keeps. What is derived is
-left out, for it is made again when the copy is opened.
+A snapshot is a gallery of its own: the database, the pictures that it keeps and what it has learned. What
+is derived is left out, for it is made again when the copy is opened.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.errors import BadInput
 from engine.gallery import Gallery, disk_errors
+from engine.learned import FOLDER
 from engine.store import Store
 
 
@@ -28,9 +29,10 @@ def snapshot(path: Path, target: Path) -> None:
             with closing(Store(gallery.database)) as store:
                 store.back_up(aside / gallery.database.name)
             # After the database: a picture is kept before the item that names it is committed.
-            if gallery.uploads.exists():
-                half_written = shutil.ignore_patterns(".*")
-                shutil.copytree(gallery.uploads, aside / gallery.uploads.name, ignore=half_written)
+            for folder in (gallery.uploads, path / FOLDER):
+                if folder.exists():
+                    half_written = shutil.ignore_patterns(".*")
+                    shutil.copytree(folder, aside / folder.name, ignore=half_written)
             aside.rename(target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

@@ -16,9 +16,9 @@ SLOW = HEAVY - {"sqlalchemy"}  # a tenth of a second; the others take seconds to
 FORBIDDEN = {
     "engine": {"api", "indexer", "training", "bench", "fastapi", "pydantic", "typer", "rich"},
     "indexer": {"api", "training", "bench", "fastapi", "typer", "rich"} | HEAVY,
-    "api": {"training", "bench"} | HEAVY,
-    "api/http": {"indexer", "typer", "rich"},
-    "training": {"api", "bench"},
+    "api": {"bench"} | HEAVY,
+    "api/http": {"indexer", "training", "typer", "rich"},
+    "training": {"api", "bench", "indexer"},
 }
 
 

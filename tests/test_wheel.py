@@ -36,13 +36,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_the_wheel_holds(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"engine", "indexer", "api"}
+    packages = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert packages == {"engine", "indexer", "api", "training"} and "training/LOG.md" not in names
     for needed in (
         "engine/models/mini/config.json",
         "engine/store/migrations/env.py",
         "engine/store/migrations/versions/0001_first_tables.py",
         "engine/py.typed",
         "api/page/index.html",
+        "training/tune.py",
     ):
         assert needed in names
     assert any(name.startswith("engine/models/mini/") and name.endswith(".safetensors") for name in names)

@@ -45,9 +45,10 @@ class Gallery:
     lengths: Tensor
     owner: Ints
 
-    def recall(self) -> Floats:
-        """Score every caption against every picture by cosine: (m, n)."""
-        scores: Floats = (self.texts @ self.pictures.T).numpy()
+    def recall(self, direction: str, queries: Ints) -> Floats:
+        """Score some queries of a direction against all it can find, by cosine: (q, n or m)."""
+        sides = (self.texts, self.pictures) if direction == TEXT_TO_IMAGE else (self.pictures, self.texts)
+        scores: Floats = (sides[0][queries] @ sides[1].T).numpy()
         return scores
 
 
@@ -101,11 +102,12 @@ def unit(tokens: Tensor) -> Tensor:
 @torch.inference_mode()
 def lists(fusion: FusionModel, gallery: Gallery, direction: str, queries: Ints | None = None) -> Lists:
     """Take each query's best candidates by recall and let the fusion model judge them."""
-    recall = gallery.recall() if direction == TEXT_TO_IMAGE else gallery.recall().T
-    chosen = np.arange(len(recall)) if queries is None else queries
-    order = np.argsort(-recall[chosen], axis=1, kind="stable")[:, :DEPTH]
+    asked = gallery.texts if direction == TEXT_TO_IMAGE else gallery.pictures
+    chosen = np.arange(len(asked)) if queries is None else queries
+    recall = gallery.recall(direction, chosen)
+    order = np.argsort(-recall, axis=1, kind="stable")[:, :DEPTH]
     parts = np.empty((*order.shape, 3), np.float32)
-    parts[..., 0] = np.take_along_axis(recall[chosen], order, 1)
+    parts[..., 0] = np.take_along_axis(recall, order, 1)
     relevant = np.empty(order.shape, np.bool_)
     for row, (query, candidates) in enumerate(zip(chosen, order, strict=True)):
         texts, pictures = ([query], candidates) if direction == TEXT_TO_IMAGE else (candidates, [query])

@@ -17,6 +17,7 @@ from api.cli.models import models
 from api.cli.remove import remove
 from api.cli.search import search
 from api.cli.serve import serve
+from api.cli.train import train
 from api.cli.upkeep import restore, snapshot, verify
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command()(search)
 app.command()(serve)
 app.command("eval")(evaluate)
 app.add_typer(models, name="models")
+app.add_typer(train, name="train")
 app.command()(info)
 app.command()(remove)
 app.command()(migrate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -30,6 +31,8 @@ def info(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) 
 
 def _words(name: str, value: object) -> str:
     if isinstance(value, Mapping):
+        if name == "trained":
+            return _trained(value)
         describe = _index if name == "index" else amount
         return ", ".join(f"{part} {describe(inner)}" for part, inner in value.items()) or "none"
     if value is None:
@@ -43,3 +46,11 @@ def _index(described: Mapping[str, object]) -> str:
         return f"{described['kind']}, {described['items']:,} items"
     recall = f", recall@10 {described['recall']:.3f} measured" if described["effort"] else ""
     return f"{described['kind']}, {described['items']:,} items{recall} ({described['reason']})"
+
+
+def _trained(card: Mapping[str, Any]) -> str:
+    """Say which set the gallery uses of what it has trained, and what that brought."""
+    gain, low, high = card["figures"]["text-to-image"]["gain"]
+    brought = f"{gain:+.1f} points ({low:+.1f} to {high:+.1f}) on {card['measured_on']} held-back pictures"
+    unused = "" if card["in_use"] else "; not in use, for it was trained with other weights of the model"
+    return f"set {card['set']}, {card['stage']} of {card['date']}: {brought}{unused}"

@@ -26,7 +26,7 @@ from engine.encoders.mini_heads import Head
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.fusion import CROSS, FusionModel, Shape
-from engine.fusion_reranker import Blend, FusionReranker
+from engine.fusion_reranker import Blend, FusionReranker, direction
 from engine.types import Encoded
 
 CELLS = mini_towers.GRID**2
@@ -50,7 +50,7 @@ def load_mini(
     family = config.get("family", CROSS)
     fusion = FusionModel(Shape(mini_heads.TOKEN_DIM, config["depth"], family))
     _load(fusion, trained, "fusion.")
-    blends = {tuple(pair.split("-to-")): Blend(**values) for pair, values in config["blends"].items()}
+    blends = {direction(name): Blend(**values) for name, values in config["blends"].items()}
     stamp = _digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])
     return encoder, FusionReranker(fusion.to(device), blends, encoder.word_spans, stamp)
 

@@ -1,0 +1,101 @@
+"""`crosslight train` as a person runs it: the table, the gate, a kill and what is used afterwards."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+import torch
+from command import finish, invoke, start
+from PIL import Image, ImageColor
+from safetensors.torch import load_file
+
+# Colors by names that the stand-in model does not know: only training can tell what they are.
+NAMES = {
+    "rufous": "red",
+    "viridian": "green",
+    "azul": "blue",
+    "xanthic": "yellow",
+    "jet": "black",
+    "alabaster": "white",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery of two-colored pictures with captions in made-up words."""
+    folder = tmp_path_factory.mktemp("train")
+    lines = []
+    for one, other in permutations(NAMES, 2):
+        for share in (18, 21, 24):
+            name = f"{one}-{other}-{share}.png"
+            picture = Image.new("RGB", (32, 32), ImageColor.getrgb(NAMES[one]))
+            picture.paste(ImageColor.getrgb(NAMES[other]), (0, share, 32, 32))
+            picture.save(folder / name)
+            lines.append(
+                {"image": name, "caption": f"{one} {'over' * (share > 18)} {one * (share > 21)} {other}"}
+            )
+    (folder / "set.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    done = invoke("index", folder / "set.jsonl", "--model", "color", "--gallery", folder / "gallery")
+    assert done.code == 0, done.err
+    return folder
+
+
+def weights(gallery: Path) -> dict[str, torch.Tensor]:
+    return load_file(gallery / "trained/1/weights.safetensors")
+
+
+def test_training_improves_survives_a_kill_and_is_dropped(made: Path) -> None:
+    gallery, steps = made / "gallery", ("--steps", "400")
+    process = start("train", "reencoder", "--gallery", gallery, *steps)
+    checkpoint = gallery / "trained/reencoder.checkpoint"
+    deadline = time.monotonic() + 50
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    assert checkpoint.exists() and not (gallery / "trained/current").exists()
+    done = torch.load(checkpoint, weights_only=True)["step"]
+    assert 50 <= done < 400
+
+    found = invoke("train", "reencoder", "--gallery", gallery, *steps, "--json").document
+    assert found["accepted"] and found["set"] == 1 and found["card"]["pictures"] == 90
+    resumed = weights(gallery)
+    assert "set 1, reencoder of" in invoke("info", "--gallery", gallery).out
+    assert invoke("train", "drop", "--gallery", gallery).out == "the model's own parts are used\n"
+    assert invoke("train", "drop", "--gallery", gallery, "--json").document == {"dropped": False}
+
+    again = invoke("train", "reencoder", "--gallery", gallery, *steps)  # never interrupted
+    assert again.code == 0 and "kept as set 2" in again.out and "text-to-image" in again.out
+    uninterrupted = load_file(gallery / "trained/2/weights.safetensors")
+    assert all(torch.equal(tensor, uninterrupted[name]) for name, tensor in resumed.items())
+
+
+def test_what_is_refused_is_shown_and_not_kept(made: Path) -> None:
+    done = invoke("train", "reencoder", "--gallery", made / "gallery", "--steps", "1")
+    assert done.code == 1 and "refused: " in done.err
+    assert "before" in done.out and "after" in done.out
+
+
+def test_a_model_without_tokens_has_no_reranker_to_train(made: Path) -> None:
+    done = invoke("train", "reranker", "--gallery", made / "gallery")
+    assert done.code == 1 and "color makes no tokens for a reranker to read" in done.err
+
+
+def test_pairs_from_a_table(made: Path) -> None:
+    table = made / "pairs.csv"
+    names = sorted(path.name for path in made.glob("*.png"))
+    table.write_text("\n".join(["uri,caption", *(f"{name},something" for name in names[:50])]))
+    run = ("train", "reencoder", "--gallery", made / "gallery", "--steps", "1", "--json", "--pairs")
+    card = invoke(*run, table).document["card"]
+    assert (card["pictures"], card["captions"]) == (50, 50)
+    table.write_text("uri,caption\n" + names[0] + ",x\n")
+    assert "has 1 different pictures with captions, training needs 40" in invoke(*run, table).err
+    table.write_text("uri,words\n")
+    assert "pairs.csv needs a column uri and a column caption; it has uri, words" in invoke(*run, table).err
+    table.write_text("uri,caption\n,x\n")
+    assert "pairs.csv, row 2: the column uri names no picture" in invoke(*run, table).err
