@@ -103,7 +103,7 @@ def ask(engine: SearchEngine, photos: Sequence[Photo]) -> tuple[list[Question], 
         item = engine.find(f"photo:{photo.key}").id or 0
         for caption in photo.captions[1 : 1 + ASKED]:
             query = Query((Part(text=caption),))
-            composed = compose(query, serving.load().encoder, serving.store, engine.open_picture)
+            composed = compose(query, serving.load(), serving.store, engine.open_picture)
             questions.append(
                 Question(composed, item, recall(serving.generation, serving.store, composed, wanted))
             )

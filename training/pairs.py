@@ -19,7 +19,7 @@ from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery as Files
 from engine.store import Store
-from engine.types import Encoded, Signal
+from engine.types import Encoded, Kind, Signal
 from training.gallery import Gallery, Ints
 
 MOST = 20_000  # pictures, chosen by the seed: their tokens are held in memory
@@ -27,6 +27,7 @@ FEWEST = 40
 HELD = 400  # pictures held back for each of two ends, at most; and at most one in HELD_SHARE
 HELD_SHARE = 8
 BATCH = 256
+PICTURES = ("image", Signal.VISUAL)
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
 Captions = Mapping[str, Sequence[str]]  # by uri
 
@@ -119,7 +120,7 @@ def _captions(store: Store, given: Captions | None) -> dict[int, tuple[str, ...]
 
 def _ids(store: Store) -> list[int]:
     with store.changes(0) as changes:
-        return [i for ids, signal, _ in changes.embeddings if signal is Signal.VISUAL for i in ids.tolist()]
+        return [i for ids, place, _ in changes.embeddings if place == PICTURES for i in ids.tolist()]
 
 
 def _pictures(store: Store, wanted: Mapping[int, object]) -> _Pictures:
@@ -137,9 +138,9 @@ def _pictures(store: Store, wanted: Mapping[int, object]) -> _Pictures:
     return _Pictures(ids, _stacked(rows))
 
 
-def _rows(batches: Iterator[tuple[Ints, Signal, Encoded]]) -> Iterator[tuple[int, Encoded]]:
-    for ids, signal, encoded in batches:
-        if signal is Signal.VISUAL:
+def _rows(batches: Iterator[tuple[Ints, tuple[Kind, Signal], Encoded]]) -> Iterator[tuple[int, Encoded]]:
+    for ids, place, encoded in batches:
+        if place == PICTURES:
             yield from ((item_id, encoded.row(place)) for place, item_id in enumerate(ids.tolist()))
 
 
