@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from engine.encoders.mini_towers import ImageTower, TextTower
+from engine.encoders.mini_joint import Joint
+from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, mini_weights
 from training.calibrate import calibration_error, fit_blend, fit_logistic
 from training.data import read_photos, read_picture, select
@@ -23,6 +24,7 @@ from training.gallery import Lists
 from training.heads import contrast, rate_at, soft_targets, window, without_ends
 from training.measure import Ranked, interval, recall_at, separation
 from training.model import Model, soup
+from training.plain import Lesson, Recipe, class_captions, loss_of
 
 
 def write_tar(path: Path, count: int, captions: int) -> None:
@@ -154,3 +156,27 @@ def test_a_soup_is_the_mean_of_its_models() -> None:
     assert mixed.late.sharpness.item() == pytest.approx(one.late.sharpness.item() + 2)
     assert torch.equal(mixed.image_head.mean.weight, one.image_head.mean.weight)
     assert one.late.sharpness.item() == pytest.approx(10)  # those that were mixed stay as they were
+
+
+def test_plain_heads_learn_pictures_and_what_the_teacher_says_of_them() -> None:
+    torch.manual_seed(8)
+    joint, teacher = Joint(), torch.nn.Linear(IMAGE_WIDTH, CLASSES).requires_grad_(False)
+    means, meaning = torch.randn(16, IMAGE_WIDTH), torch.randn(16, TEXT_WIDTH)
+    lesson = Lesson(Recipe(), torch.randn(CLASSES, TEXT_WIDTH), teacher)
+    optimizer = torch.optim.AdamW(joint.parameters(), lr=1e-3)
+    found = []
+    for _ in range(15):
+        loss = loss_of(joint, torch.tensor(20.0), means, meaning, lesson)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        found.append(loss.item())
+    assert found[-1] < found[0] - 2
+    scores = joint.text(meaning) @ joint.image(means).T
+    assert (scores.argmax(1) == torch.arange(16)).float().mean() > 0.9
+
+
+def test_each_class_has_a_caption_in_the_order_of_the_classifier() -> None:
+    captions = class_captions()
+    assert len(captions) == CLASSES
+    assert captions[1] == "a photo of a goldfish" and captions[963] == "a photo of a pizza"

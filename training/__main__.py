@@ -20,16 +20,19 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from engine.encoders.mini_joint import Joint
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
 from engine.fusion import FusionModel
-from training import answers, heads, hybrid, measure, measure_answers, reranker
+from training import answers, heads, hybrid, measure, measure_answers, plain, reranker
 from training.calibrate import fit_blend
 from training.captions import CaptionPairs
+from training.checkpoints import save_checkpoint
 from training.data import SEED, read_photos, select
 from training.export import bundled, export
-from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_view
+from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_means, cache_view
 from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, encode, lists
+from training.joint import furnish, joined
 from training.model import Model, soup
 
 log = logging.getLogger("training")
@@ -47,6 +50,8 @@ class Work:
     """What every stage needs."""
 
     feed: heads.Feed
+    towers: plain.Towers
+    plain: plain.Plain
     model: Model
     published: dict[str, Tensor]  # the model before training
     folder: Path
@@ -71,10 +76,17 @@ def prepare(data: Path, folder: Path) -> Work:
     with stage("features"):
         views = [np.load(cache_view(image, photos, view, folder), mmap_mode="r") for view in VIEWS]
         states = cache_captions(text, pieces, photos, folder)
+        means = [np.load(cache_means(image, folder / f"view{view}.npy")) for view in VIEWS]
     feed = heads.Feed(photos, states, views, CaptionPairs(data, text, pieces))
     torch.manual_seed(SEED)
     model = Model(image, text, dropout=0.2)
-    return Work(feed, model, {name: tensor.clone() for name, tensor in model.state_dict().items()}, folder)
+    towers = plain.Towers(image, text, pieces)
+    _, names = plain.read_texts(towers, model, plain.class_captions())
+    untouched = plain.Plain(
+        torch.from_numpy(np.stack(means)).float(), torch.from_numpy(states.meaning).float(), names
+    )
+    published = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    return Work(feed, towers, untouched, model, published, folder)
 
 
 def train_heads(work: Work) -> Model:
@@ -93,7 +105,21 @@ def train_reranker(work: Work, model: Model) -> FusionModel:
         return reranker.train(model, gallery, reranker.Recipe(), work.folder / "reranker.pt")
 
 
-def ship(work: Work, model: Model, fusion: FusionModel) -> None:
+def join(work: Work, model: Model) -> Joint:
+    """Train the second opinion, and put it together with the first, the vocabulary and the crowd."""
+    with stage("joint"):
+        teacher = work.towers.image.classifier
+        joint = plain.train(work.feed, work.plain, teacher, plain.Recipe(), work.folder / "plain.pt")
+        complete = work.folder / "joint.pt"
+        if complete.exists():
+            joint.load_state_dict(torch.load(complete, weights_only=True))
+        else:
+            furnish(joint, model, work.feed, work.plain, work.towers)
+            save_checkpoint(complete, joint.state_dict())
+        return joint
+
+
+def ship(work: Work, model: Model, joint: Joint, fusion: FusionModel) -> None:
     """Learn blend and calibration on the held-back photographs, and write the bundle.
 
     As many training photographs stand among them, as wrong answers only: those held back are fewer,
@@ -103,13 +129,15 @@ def ship(work: Work, model: Model, fusion: FusionModel) -> None:
         photos = work.feed.photos
         held = select(photos, "held")
         others = np.random.default_rng(SEED).permutation(select(photos, "train"))[: len(held)].tolist()
-        gallery = encode(model, work.feed.states, work.folder, [*held, *others])
+        positions = [*held, *others]
+        gallery = encode(model, work.feed.states, work.folder, positions)
+        gallery = joined(gallery, positions, joint, work.feed, work.plain, work.towers)
         queries = {
-            TEXT_TO_IMAGE: np.flatnonzero(gallery.owner < len(held)),
+            TEXT_TO_IMAGE: np.flatnonzero(gallery.owner < len(held))[::2],
             IMAGE_TO_TEXT: np.arange(len(held)),
         }
         blends = {d: fit_blend(lists(fusion, gallery, d, chosen)) for d, chosen in queries.items()}
-    export(BUNDLE, bundled(model, fusion, work.published), blends)
+    export(BUNDLE, bundled(model, joint, fusion, work.published), blends)
 
 
 def main() -> None:
@@ -126,7 +154,7 @@ def main() -> None:
     with stage("everything"):
         work = prepare(arguments.data, arguments.work)
         model = train_heads(work)
-        ship(work, model, train_reranker(work, model))
+        ship(work, model, join(work, model), train_reranker(work, model))
         with stage("hybrid"):
             hybrid.main(["--data", str(arguments.data)])
         with stage("answers"):

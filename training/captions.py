@@ -31,6 +31,11 @@ class CaptionPairs:
         if not self._groups:
             raise FileNotFoundError(f"no *captions.jsonl.gz below {data}")
 
+    def draw(self, count: int, rng: np.random.Generator) -> list[str]:
+        """Draw one caption of each of some pictures."""
+        places = rng.permutation(len(self._groups))[:count]
+        return [str(rng.choice(self._groups[place])) for place in places]
+
     def batch(self, count: int, limit: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Run the frozen text layers over 2 * count captions, the second half pairing the first.
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.encoders.mini_joint import Joint
 from engine.fusion import FusionModel
 from engine.fusion_reranker import Blend
 from training.calibrate import as_config
@@ -21,12 +22,15 @@ from training.reranker import DEPTH
 LARGEST = 5_000_000  # bytes of a file
 
 
-def bundled(model: Model, fusion: FusionModel, published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Name what ships: heads, the fusion model, and those tensors of the towers that changed.
+def bundled(
+    model: Model, joint: Joint, fusion: FusionModel, published: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Name what ships: heads, the joint, the fusion model, and those tensors of the towers that changed.
 
     `published` is the state of an untrained `Model`.
     """
     tensors = {f"fusion.{name}": tensor for name, tensor in fusion.state_dict().items()}
+    tensors.update({f"joint.{name}": tensor for name, tensor in joint.state_dict().items()})
     for name, tensor in model.state_dict().items():
         is_head = name.startswith(("image_head.", "text_head."))
         is_tower = name.startswith(("image_top.", "text_top."))

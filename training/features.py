@@ -20,7 +20,7 @@ import torch
 from PIL import Image, ImageEnhance
 from torch.nn import functional as F
 
-from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces, pixels
+from engine.encoders.mini_towers import IMAGE_WIDTH, ImageTower, TextTower, WordPieces, pixels
 from training.data import SEED, Photo, read_picture
 
 log = logging.getLogger("training")
@@ -84,6 +84,24 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
     array.flush()
     os.replace(aside, path)
     progress.unlink()
+    return path
+
+
+@torch.inference_mode()
+def cache_means(tower: ImageTower, view: Path) -> Path:
+    """Write the published tower's mean over its grid, of one kept view: (n, IMAGE_WIDTH) float16."""
+    path = view.with_name(f"means-{view.name}")
+    if not path.exists():
+        kept = np.load(view, mmap_mode="r")
+        means = np.empty((len(kept), IMAGE_WIDTH), np.float16)
+        for first, stop in _batches(len(kept), 0):
+            activations = torch.from_numpy(np.array(kept[first:stop])).bfloat16().permute(0, 3, 1, 2)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                means[first:stop] = tower.means(activations).numpy()
+        aside = path.with_name(f"{path.name}.part")
+        with aside.open("wb") as file:
+            np.save(file, means)
+        os.replace(aside, path)
     return path
 
 

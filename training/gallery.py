@@ -70,15 +70,10 @@ def encode(
 ) -> Gallery:
     """Encode photographs and all their captions from the kept features."""
     kept = np.load(cache / f"view{view}.npy", mmap_mode="r")
+    pictures, cells = encode_pictures(model, kept, positions)
     captions = [c for i in positions for c in range(states.first[i], states.first[i + 1])]
     owner = np.repeat(np.arange(len(positions)), [states.first[i + 1] - states.first[i] for i in positions])
-    pictures, cells, texts, words, lengths = [], [], [], [], []
-    for start in range(0, len(positions), 128):
-        array = np.stack([kept[i] for i in positions[start : start + 128]])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            vectors, tokens = model.pictures(torch.from_numpy(array).bfloat16().permute(0, 3, 1, 2))
-        pictures.append(vectors)
-        cells.append((tokens.float() * 127).round().to(torch.int8))
+    texts, words, lengths = [], [], []
     for start in range(0, len(captions), 256):
         hidden, real = states.batch(captions[start : start + 256], TEXT_LIMIT)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -89,9 +84,22 @@ def encode(
         )  # without [CLS]; [SEP] is past the length
         words.append(F.pad(inner, (0, 0, 0, TEXT_LIMIT - inner.shape[1])))
         lengths.append(without_ends(real).sum(1))
-    return Gallery(
-        torch.cat(pictures), torch.cat(cells), torch.cat(texts), torch.cat(words), torch.cat(lengths), owner
-    )
+    return Gallery(pictures, cells, torch.cat(texts), torch.cat(words), torch.cat(lengths), owner)
+
+
+@torch.inference_mode()
+def encode_pictures(
+    model: Model, kept: npt.NDArray[np.float16], positions: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Encode photographs from one view's activations: vectors (n, DIM) and int8 tokens."""
+    vectors, cells = [], []
+    for start in range(0, len(positions), 128):
+        array = np.stack([kept[i] for i in positions[start : start + 128]])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found, tokens = model.pictures(torch.from_numpy(array).bfloat16().permute(0, 3, 1, 2))
+        vectors.append(found)
+        cells.append((tokens.float() * 127).round().to(torch.int8))
+    return torch.cat(vectors), torch.cat(cells)
 
 
 def unit(tokens: Tensor) -> Tensor:

@@ -219,7 +219,7 @@ def _epoch(
         sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        _follow(averaged, model, min(recipe.average, step / (step + 10)))
+        follow(averaged, model, min(recipe.average, step / (step + 10)))
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + value.item() / count
         if step % 20 == 0:
@@ -228,6 +228,7 @@ def _epoch(
 
 
 @torch.no_grad()
-def _follow(averaged: Model, model: Model, keep: float) -> None:
+def follow(averaged: nn.Module, model: nn.Module, keep: float) -> None:
+    """Move a running average of weights by 1 - keep toward a model's."""
     for mine, theirs in zip(averaged.parameters(), model.parameters(), strict=True):
         mine.lerp_(theirs, 1 - keep)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from engine.encoders import mini_heads, mini_towers
 from engine.encoders.mini_heads import Head
+from engine.encoders.mini_joint import DIALS, JOINT_DIM, Joint
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.fusion import CROSS, FusionModel, Shape
@@ -58,7 +59,7 @@ def load_mini(
 class MiniEncoder:
     """EfficientNet-Lite2 and all-MiniLM-L6-v2 in one joint space."""
 
-    dim = mini_heads.DIM
+    dim = JOINT_DIM
     text_limit = mini_towers.TEXT_LIMIT
 
     def __init__(self, trained: dict[str, Tensor], device: str = "cpu", words: Path | None = None) -> None:
@@ -69,15 +70,17 @@ class MiniEncoder:
         self._text = TextTower(load_file(folder / TEXT_TOWER))
         self._image_head = Head(mini_towers.IMAGE_WIDTH)
         self._text_head = Head(mini_towers.TEXT_WIDTH)
+        self._joint = Joint()
         self._pieces = WordPieces((words or folder) / TOKENIZER)
         _load(self._image.top, trained, "image_top.", partly=True)
         _load(self._text.top, trained, "text_top.", partly=True)
         _load(self._image_head, trained, "image_head.")
         _load(self._text_head, trained, "text_head.")
+        _load(self._joint, trained, "joint.")
         if words:
             self._text.learn(_read_pieces(words))
         mini_towers.fold_batch_norms(self._image)
-        for part in (self._image, self._text, self._image_head, self._text_head):
+        for part in (self._image, self._text, self._image_head, self._text_head, self._joint):
             part.to(self._device).eval()
         self.stamp = _digest([(folder / MANIFEST).read_text(encoding="utf-8"), _bundle_digest(trained)])
 
@@ -98,14 +101,17 @@ class MiniEncoder:
         return self._pieces.spans(text)
 
     def _encode_images(self, images: Sequence[Image]) -> tuple[Tensor, Tensor, Tensor]:
-        grid = self._image(mini_towers.pixels(images).to(self._device))
+        activations = self._image.stem(mini_towers.pixels(images).to(self._device))
+        grid, means = self._image.grid(activations), self._image.means(activations)
         real = torch.ones(grid.shape[:2], dtype=torch.bool, device=self._device)
         vectors, tokens = self._image_head(grid, real)
-        return vectors, tokens, real.sum(1)
+        return self._joint.pictures(vectors, means, self._image.classifier(means)), tokens, real.sum(1)
 
     def _encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         ids, real = (tensor.to(self._device) for tensor in self._pieces.encode(texts))
-        vectors, tokens = self._text_head(self._text(ids, real), real)
+        hidden = self._text.start(ids, real)
+        vectors, tokens = self._text_head(self._text.finish(hidden, real), real)
+        vectors = self._joint.texts(vectors, self._text.means(hidden, real))
         lengths = real.sum(1) - 2
         words = torch.zeros(len(texts), WORDS, tokens.shape[-1], device=self._device)
         for i, length in enumerate(lengths.tolist()):
@@ -120,7 +126,7 @@ def _in_batches(
     encode: Callable[[Sequence[T]], tuple[Tensor, Tensor, Tensor]],
 ) -> Encoded:
     """Encode inputs batch by batch and lay the results end to end."""
-    vectors = np.empty((len(inputs), mini_heads.DIM), np.float32)
+    vectors = np.empty((len(inputs), JOINT_DIM), np.float32)
     tokens = np.empty((len(inputs), positions, mini_heads.TOKEN_DIM), np.int8)
     lengths = np.empty(len(inputs), np.int16)
     with torch.inference_mode():
@@ -165,5 +171,5 @@ def _tensor_digest(tensor: Tensor) -> str:
 
 def _digest(parts: Sequence[str] | Iterator[str]) -> str:
     """Make a stamp of what the vectors hang on, preprocessing included."""
-    constants = (mini_towers.SIDE, mini_towers.MEAN, mini_towers.STD, mini_towers.TEXT_LIMIT)
+    constants = (mini_towers.SIDE, mini_towers.MEAN, mini_towers.STD, mini_towers.TEXT_LIMIT, *DIALS)
     return hashlib.sha256("\n".join([repr(constants), *parts]).encode()).hexdigest()[:16]

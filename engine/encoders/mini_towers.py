@@ -1,12 +1,14 @@
 """The two towers of `mini`: EfficientNet-Lite2 for pictures, all-MiniLM-L6-v2 for words.
 
 Each tower is cut in two. The first part is frozen as published; the last (for pictures, two stages
-and a convolution; for words, three layers) starts as published and may be replaced by tuned
-weights. What lies between is small, so training keeps it on disk and never runs the first twice.
+and a convolution; for words, three layers) is there twice: as published, and as `top`, which may be
+replaced by tuned weights. What lies between is small, so training keeps it on disk and never runs
+the first twice.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +20,7 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import BertConfig, BertModel
 
@@ -25,6 +28,7 @@ SIDE = 260  # pixels; squashed to a square, so that the grid maps linearly on th
 MEAN, STD = 0.498, 0.502
 GRID = 9
 IMAGE_WIDTH = 1280
+CLASSES = 1000  # of ImageNet
 TEXT_WIDTH = 384
 TEXT_LIMIT = 64  # tokens, [CLS] and [SEP] included
 TEXT_FROZEN = 3  # of the six layers
@@ -42,7 +46,7 @@ def pixels(images: Sequence[Image.Image]) -> Tensor:
 
 
 class ImageTower(nn.Module):
-    """EfficientNet-Lite2 without its classifier (Tan & Le, arXiv 1905.11946)."""
+    """EfficientNet-Lite2 (Tan & Le, arXiv 1905.11946)."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -51,6 +55,8 @@ class ImageTower(nn.Module):
         blocks = list(network.blocks)
         self.stem = nn.Sequential(network.conv_stem, network.bn1, *blocks[:5])
         self.top = nn.Sequential(*blocks[5:], network.conv_head, network.bn2)
+        self.published = copy.deepcopy(self.top).requires_grad_(False)
+        self.classifier = network.classifier.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
         self.eval()
 
@@ -62,6 +68,11 @@ class ImageTower(nn.Module):
         """Map the stem's output (n, 120, 17, 17) to the grid (n, GRID * GRID, IMAGE_WIDTH)."""
         cells: Tensor = self.top(activations)  # (n, IMAGE_WIDTH, GRID, GRID)
         return cells.permute(0, 2, 3, 1).flatten(1, 2)
+
+    def means(self, activations: Tensor) -> Tensor:
+        """Map the stem's output to the published tower's mean over its grid: (n, IMAGE_WIDTH)."""
+        cells: Tensor = self.published(activations)
+        return cells.float().mean((2, 3))
 
 
 def fold_batch_norms(tower: ImageTower) -> None:
@@ -80,7 +91,8 @@ def fold_batch_norms(tower: ImageTower) -> None:
 class TextTower(nn.Module):
     """all-MiniLM-L6-v2 (arXiv 2002.10957, tuned by sentence-transformers), without its pooling.
 
-    `bottom` is frozen as published; `top`, its last layers, may be replaced by tuned weights.
+    `bottom` is frozen as published; `top`, its last layers, may be replaced by tuned weights, and is
+    there as `published` too.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
@@ -91,6 +103,7 @@ class TextTower(nn.Module):
         self.embeddings = model.embeddings
         self.bottom = nn.ModuleList(model.encoder.layer[:TEXT_FROZEN])
         self.top = nn.ModuleList(model.encoder.layer[TEXT_FROZEN:])
+        self.published = copy.deepcopy(self.top).requires_grad_(False)
         self.eval()
 
     def learn(self, pieces: Tensor) -> None:
@@ -113,6 +126,13 @@ class TextTower(nn.Module):
         for layer in self.top:
             hidden = layer(hidden, real[:, None, None, :])
         return hidden
+
+    def means(self, hidden: Tensor, real: Tensor) -> Tensor:
+        """Map what `start` gave to the published model's sentence vectors: (n, TEXT_WIDTH), unit."""
+        for layer in self.published:
+            hidden = layer(hidden, real[:, None, None, :])
+        share = real[..., None] / real.sum(1)[:, None, None]
+        return F.normalize((hidden.float() * share).sum(1), dim=-1)
 
 
 class WordPieces:

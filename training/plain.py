@@ -1,0 +1,154 @@
+"""Stage 3, second opinion: plain heads on towers that no stage has touched.
+
+Plain heads learn on the means of the published towers over every photograph and caption, which
+takes minutes: no tower runs. Beside the contrast of pictures and captions they learn what the
+published classifier says of each picture, over the names of its thousand classes (distillation,
+arXiv 1503.02531).
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from timm.data.imagenet_info import ImageNetInfo
+from torch import Tensor, nn
+
+from engine.encoders.mini_joint import Joint
+from engine.encoders.mini_towers import CLASSES, ImageTower, TextTower, WordPieces
+from training.checkpoints import save_checkpoint
+from training.data import SEED, select
+from training.features import WHOLE
+from training.heads import Feed, contrast, follow, rate_at, soft_targets
+from training.model import Model
+
+log = logging.getLogger("training")
+TEXTS = 128  # at a time
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The dials of the plain heads."""
+
+    epochs: int = 20
+    batch: int = 512
+    rate: float = 1e-3
+    decay: float = 0.05
+    dropout: float = 0.4
+    soft_share: float = 0.2
+    class_weight: float = 0.5
+    average: float = 0.99
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What the published towers say, kept: `means` (views, photographs, IMAGE_WIDTH).
+
+    `meaning` (captions, TEXT_WIDTH) is of every caption, `names` (CLASSES, TEXT_WIDTH) of the classes.
+    """
+
+    means: Tensor
+    meaning: Tensor
+    names: Tensor
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the loss needs beside a batch: `teacher` classifies means, `names` are of its classes."""
+
+    recipe: Recipe
+    names: Tensor
+    teacher: nn.Module
+
+
+@dataclass(frozen=True)
+class Towers:
+    """The towers, with their published parts."""
+
+    image: ImageTower
+    text: TextTower
+    pieces: WordPieces
+
+
+def class_captions() -> list[str]:
+    """Write a caption for each ImageNet class, in the order of the classifier."""
+    info = ImageNetInfo()
+    names = [info.index_to_description(index, detailed=False).split(",")[0] for index in range(CLASSES)]
+    return [f"a photo of a {name}" for name in names]
+
+
+@torch.inference_mode()
+def read_texts(towers: Towers, model: Model, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Encode texts by the tuned head (n, DIM) and by the published tower (n, TEXT_WIDTH)."""
+    vectors, means = [], []
+    for start in range(0, len(texts), TEXTS):
+        ids, real = towers.pieces.encode(texts[start : start + TEXTS])
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # only training reads this
+            hidden = towers.text.start(ids, real)
+            vectors.append(model.texts(hidden, real)[0])
+            means.append(towers.text.means(hidden, real))
+    return torch.cat(vectors), torch.cat(means)
+
+
+def batches(
+    feed: Feed, plain: Plain, recipe: Recipe, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give one epoch's batches: means of pictures, one view for all, and the meaning of a caption of each."""
+    order = rng.permutation(select(feed.photos, "train"))
+    for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
+        chosen = order[start : start + recipe.batch]
+        low = feed.states.first[chosen]
+        captions = low + rng.integers(feed.states.first[chosen + 1] - low)
+        yield plain.means[rng.integers(len(plain.means)), chosen], plain.meaning[captions]
+
+
+def loss_of(joint: Joint, scale: Tensor, means: Tensor, meaning: Tensor, lesson: Lesson) -> Tensor:
+    """Add up the contrast of pictures and captions and the cross-entropy of what the teacher says."""
+    pictures = joint.image(means)
+    target = soft_targets(torch.arange(len(means)), meaning, lesson.recipe.soft_share)
+    loss = contrast(scale * pictures @ joint.text(meaning).T, target)
+    said: Tensor = lesson.teacher(means).softmax(1)
+    names = (scale * pictures @ joint.text(lesson.names).T).log_softmax(1)
+    return loss - lesson.recipe.class_weight * (said * names).sum(1).mean()
+
+
+def train(feed: Feed, plain: Plain, teacher: nn.Module, recipe: Recipe, checkpoint: Path) -> Joint:
+    """Train the plain heads to their end, or read the outcome of an earlier run."""
+    torch.manual_seed(SEED)
+    joint = Joint(recipe.dropout)
+    if checkpoint.exists():
+        joint.load_state_dict(torch.load(checkpoint, weights_only=True))
+        return joint.eval()
+    seen = plain.means[WHOLE, select(feed.photos, "train")]
+    joint.image.center.copy_(seen.mean(0))
+    joint.image.spread.copy_(seen.std(0) + 1e-3)
+    averaged = copy.deepcopy(joint).eval()
+    scale = nn.Parameter(torch.tensor(20.0).log())
+    weights = [*joint.parameters(), scale]
+    groups = [
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups)
+    lesson = Lesson(recipe, plain.names, teacher)
+    steps, step, began = recipe.epochs * (len(seen) // recipe.batch), 0, time.perf_counter()
+    for epoch in range(recipe.epochs):
+        for means, meaning in batches(feed, plain, recipe, np.random.default_rng((SEED, epoch))):
+            step += 1
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate * rate_at(step, steps)
+            loss = loss_of(joint, scale.exp().clamp(max=100), means, meaning, lesson)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            follow(averaged, joint, min(recipe.average, step / (step + 10)))
+        log.info("epoch %d: %.3f, %.0f s", epoch + 1, loss.item(), time.perf_counter() - began)
+    save_checkpoint(checkpoint, averaged.state_dict())
+    return averaged
