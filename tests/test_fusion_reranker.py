@@ -79,10 +79,10 @@ def test_both_directions_judge_a_pair_by_the_same_tokens(
     back = reranker.score(picture, "image", candidates(picture, text, "text"))
     # the blends differ, the pair functions do not: their ratio is the same for every part of a pair
     other = encoder.encode_text(["two dogs"])
-    ratio = back["late"] / there["late"]
+    ratio = back["fusion"] / there["fusion"]
     there = reranker.score(other, "text", candidates(other, picture))
     back = reranker.score(picture, "image", candidates(picture, other, "text"))
-    assert back["late"] / there["late"] == pytest.approx(ratio, rel=1e-3)
+    assert back["fusion"] / there["fusion"] == pytest.approx(ratio, rel=1e-3)
 
 
 def test_probability_is_a_logistic_of_the_score(loaded: tuple[MiniEncoder, FusionReranker]) -> None:

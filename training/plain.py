@@ -112,10 +112,10 @@ def loss_of(joint: Joint, scale: Tensor, means: Tensor, meaning: Tensor, lesson:
     """Add up the contrast of pictures and captions and the cross-entropy of what the teacher says."""
     pictures = joint.image(means)
     target = soft_targets(torch.arange(len(means)), meaning, lesson.recipe.soft_share)
-    loss = contrast(scale * pictures @ joint.text(meaning).T, target)
-    said: Tensor = lesson.teacher(means).softmax(1)
+    said = lesson.teacher(means).softmax(1)
     names = (scale * pictures @ joint.text(lesson.names).T).log_softmax(1)
-    return loss - lesson.recipe.class_weight * (said * names).sum(1).mean()
+    taught: Tensor = -(said * names).sum(1).mean()
+    return contrast(scale * pictures @ joint.text(meaning).T, target) + lesson.recipe.class_weight * taught
 
 
 def train(feed: Feed, plain: Plain, teacher: nn.Module, recipe: Recipe, checkpoint: Path) -> Joint:
