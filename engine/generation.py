@@ -65,8 +65,6 @@ class Generation:
 
     def catch_up(self, store: Store) -> None:
         """Take in everything that was committed after this generation's revision."""
-        if store.revision() == self.revision:
-            return
         with store.changes(self.revision) as changes:
             for view in self.views.values():
                 _remove(view, np.concatenate([changes.removed, changes.written]))

@@ -83,7 +83,7 @@ def migrate(
         new_state = replace(state, model=model, model_id=candidate.model_id, stamp=encoder.stamp)
         old = Serving(gallery, store, state, device=device, index=None)
         new = Serving(gallery, store, new_state, device=device, index=None, loaded=loaded)
-        old.refresh()
+        old.refresh(state)
         new.generation.catch_up(new.store)
         comparison = compare(old, new, queries)
         new.generation.revision = revision

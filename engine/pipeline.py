@@ -25,6 +25,7 @@ from engine.recall import RERANK_DEPTH, Recalled, Wanted, default_weights, recal
 from engine.serving import Serving
 from engine.shaping import Shaped, depth, shape
 from engine.store import Store
+from engine.store.rows import State
 from engine.types import OWN, Alike, Bitmap, Hit, Item, Plan, Query, Result, Signal
 from engine.verdict import is_plain, spared, sure
 
@@ -37,6 +38,7 @@ class Opened:
     """What a search reads."""
 
     serving: Serving
+    state: State  # of the gallery, a moment ago
     fetch: Fetch  # items by id; those that are gone are left out
     open_picture: Callable[[int], bytes]
 
@@ -53,7 +55,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         composed = compose(query, model, serving.store, opened.open_picture)
     clock.lap("encode")
     with serving.view_lock:
-        serving.refresh()
+        serving.refresh(opened.state)
         after = after or Cursor(serving.generation.newest, 0, frozenset())
         wanted, notes = _wanted(query, composed, options, after, serving, model)
         clock.lap("filter")

@@ -108,7 +108,7 @@ class SearchEngine:
 
     def load(self) -> Model:
         """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""
-        return self._current().load()
+        return self._current(self._state()).load()
 
     def add(
         self,
@@ -128,7 +128,7 @@ class SearchEngine:
         report = Report()
         remaining = iter(items)
         with self.writing():
-            serving = self._current(wait=True)
+            serving = self._current(self._state(), wait=True)
             encoder = serving.load_to_write().encoder
             while batch := list(islice(remaining, batch_size)):
                 with serving.model_lock:
@@ -136,7 +136,7 @@ class SearchEngine:
                 for outcome in outcomes:
                     report.count(outcome)
                     each(outcome)
-            serving.refresh()
+            serving.refresh(self._state())
             if serving.generation.unsaved > max(SAVE_AT_LEAST, len(serving.generation) // SAVE_SHARE):
                 serving.save()
         return report
@@ -157,7 +157,8 @@ class SearchEngine:
         """Remove items by uri, all or none; `ItemNotFound` names the first that is not there."""
         with self.writing():
             removed = self._store.remove(list(dict.fromkeys(uris)))
-            self._current().refresh()
+            state = self._state()
+            self._current(state).refresh(state)
         return removed
 
     def get(self, item_id: int) -> Item:
@@ -208,14 +209,14 @@ class SearchEngine:
 
     def info(self) -> dict[str, object]:
         """Tell what the gallery holds and what it takes on disk (bytes)."""
-        serving = self._current()
-        serving.refresh()
-        state, counts = self._store.state(), self._store.counts()
+        state, counts = self._state(), self._store.counts()
+        serving = self._current(state)
+        serving.refresh(state)
         return {
             "gallery": str(self.path),
             "model": serving.key,
-            "stamp": state.stamp if state else None,
-            "trained": described(self.path, state.stamp if state else None),
+            "stamp": state.stamp,
+            "trained": described(self.path, state.stamp),
             "items": sum(counts.values()),
             "pictures": counts.get("image", 0),
             "texts": counts.get("text", 0),
@@ -246,7 +247,8 @@ class SearchEngine:
         the signals to ask and weighs them. Raises `BadInput` for a query or a filter that cannot be answered.
         """
         options = Options(k, filter, rerank, explain, group, diversity, page, precision, signals)
-        opened = Opened(self._current(), self._items, self.open_picture)
+        state = self._state()
+        opened = Opened(self._current(state), state, self._items, self.open_picture)
         return answer(parse(query) if isinstance(query, str) else query, options, opened)
 
     def _items(self, ids: Sequence[int]) -> dict[int, Item]:
@@ -256,19 +258,22 @@ class SearchEngine:
             for item_id, (item, picture) in found.items()
         }
 
-    def _current(self, *, wait: bool = False) -> Serving:
-        """Return what is searched now, following a change of model by any process.
+    def _state(self) -> State:
+        state = self._store.state()
+        assert state is not None, "an open gallery has a state"
+        return state
+
+    def _current(self, state: State, *, wait: bool = False) -> Serving:
+        """Return what is searched in that state, following a change of model by any process.
 
         While one thread loads the new model the others go on with the old one, unless they `wait`.
         """
-        state = self._store.state()
-        assert state is not None, "an open gallery has a state"
         if state.model_id != self._serving.model_id and self._switch_lock.acquire(blocking=wait):
             try:
                 if state.model_id != self._serving.model_id:  # else another thread was first
                     fresh = self._serve(state)
                     fresh.load()
-                    fresh.refresh()
+                    fresh.refresh(state)
                     self._serving = fresh
             finally:
                 self._switch_lock.release()

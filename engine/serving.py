@@ -68,11 +68,10 @@ class Serving:
             self.store.set_stamp(model.encoder.stamp, model.encoder.dim)
         return model
 
-    def refresh(self) -> None:
-        """Take in what any process has committed since the last look, while this model is searched."""
+    def refresh(self, state: State) -> None:
+        """Take in what any process had committed when the state was read, while this model is searched."""
         with self.view_lock:
-            state = self.store.state()
-            if state and state.model_id == self.model_id:
+            if state.model_id == self.model_id and state.revision > self.generation.revision:
                 self.generation.catch_up(self.store)
 
     def save(self) -> None:

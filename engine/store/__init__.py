@@ -84,12 +84,10 @@ class Store:
     def state(self) -> State | None:
         """Return the gallery's state, or `None` while it has none."""
         with self.reading() as session:
-            found = session.execute(
-                select(StateRow, ModelRow).join(ModelRow, StateRow.model_id == ModelRow.id)
-            )
-            for row, model in found:
-                return State(row.gallery, model.key, model.id, model.stamp, row.revision, row.previous_id)
-            return None
+            model = (ModelRow.key, ModelRow.id, ModelRow.stamp)
+            columns = (StateRow.gallery, *model, StateRow.revision, StateRow.previous_id)
+            row = session.execute(select(*columns).join(ModelRow, StateRow.model_id == ModelRow.id)).first()
+            return State(*row) if row else None
 
     def revision(self) -> int:
         """Return the revision of the last committed change."""
