@@ -1,10 +1,11 @@
 """What a model finds when it is asked in each of 77 languages: Tux Paint's stamps, described by volunteers.
 
     apt-get download tuxpaint-stamps-default && dpkg -x tuxpaint-stamps-default_*.deb stamps
-    python -m bench.languages --data stamps/usr/share/tuxpaint/stamps [--models mini mini-de]
+    python -m bench.languages --data stamps/usr/share/tuxpaint/stamps [--queries N]
 
-A picture is found when it, or another of the same description, is among the first k of all pictures by
-cosine, without reranking. Letters and signs (`symbols`) are left out. Prints the table of docs/languages.md.
+Up to N descriptions are drawn in each language. A picture is found when it, or another of the same
+description, is among the first k of all pictures by cosine, without reranking. Letters and signs
+(`symbols`) are left out. Prints the table of docs/languages.md.
 """
 
 from __future__ import annotations
@@ -51,16 +52,22 @@ def encode_texts(encoder: Encoder, texts: Sequence[str]) -> dict[str, Floats]:
     return dict(zip(ordered, encoder.encode_text(ordered).vectors, strict=True))
 
 
-def ranks(told: Sequence[str], pictures: Floats, vectors: Mapping[str, Floats]) -> Ranks:
-    """Rank, from 1, the best picture of each description among all; "" is a picture without one."""
-    owners: dict[str, list[int]] = {}
-    for place, text in enumerate(told):
-        owners.setdefault(text, []).append(place)
-    owners.pop("", None)
-    scores = np.stack([vectors[text] for text in owners]) @ pictures.T
-    best = np.array([row[own].max() for row, own in zip(scores, owners.values(), strict=True)])
-    each: Ranks = 1 + (scores > best[:, None]).sum(axis=1)
-    return np.repeat(each, [len(own) for own in owners.values()])
+def draw(told: Sequence[str], queries: int) -> list[str]:
+    """Draw descriptions of one language, each once."""
+    known = sorted(set(told) - {""})
+    drawn: list[str] = np.random.default_rng(SEED).permutation(known)[:queries].tolist()
+    return drawn
+
+
+def ranks(
+    asked: Sequence[str], told: Sequence[str], pictures: Floats, vectors: Mapping[str, Floats]
+) -> Ranks:
+    """Rank, from 1, the best among all pictures of those that were `told` of in the words asked."""
+    scores = np.stack([vectors[text] for text in asked]) @ pictures.T
+    own = np.array([[text == other for other in told] for text in asked])
+    best = np.where(own, scores, -1).max(axis=1, keepdims=True)
+    found: Ranks = 1 + (scores > best).sum(axis=1)
+    return found
 
 
 def cells(found: Ranks) -> str:
@@ -74,26 +81,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="the folder of stamps")
     parser.add_argument("--models", nargs="+", default=["mini", "mini-de"])
+    parser.add_argument("--queries", type=int, default=1000, help="descriptions to ask in each language")
     options = parser.parse_args()
     stamps = read_stamps(options.data)
     spoken = sorted({tag for told in stamps.values() for tag in told}, key=lambda tag: (tag != ENGLISH, tag))
     tags = {tag: [told.get(tag, "") for told in stamps.values()] for tag in spoken}
-    texts = [text for told in tags.values() for text in told if text]
+    asked = {tag: draw(told, options.queries) for tag, told in tags.items()}
+    texts = [text for drawn in asked.values() for text in drawn]
     columns: dict[str, dict[str, str]] = {tag: {} for tag in tags}
+    seen: dict[str, Floats] = {}  # by stamp: models of one space see the same
     for key in options.models:
         encoder = load_model(key).encoder
-        pictures = np.concatenate(
-            [encoder.encode_image([load_picture(path).image]).vectors for path in stamps]
-        )
+        if encoder.stamp not in seen:
+            looks = [encoder.encode_image([load_picture(path).image]).vectors for path in stamps]
+            seen[encoder.stamp] = np.concatenate(looks)
         print(f"{key}: {len(stamps)} pictures encoded", file=sys.stderr)
         vectors = encode_texts(encoder, texts)
         for tag, told in tags.items():
-            columns[tag][key] = cells(ranks(told, pictures, vectors))
-    print("| language | pictures | " + " | ".join(f"{key} R@1 | {key} R@10" for key in options.models) + " |")
+            columns[tag][key] = cells(ranks(asked[tag], told, seen[encoder.stamp], vectors))
+    print("| language | asked | " + " | ".join(f"{key} R@1 | {key} R@10" for key in options.models) + " |")
     print("| --- | --- |" + " --- | --- |" * len(options.models))
     for tag in tags:
-        count = sum(map(bool, tags[tag]))
-        print(f"| {tag} | {count} | " + " | ".join(columns[tag][key] for key in options.models) + " |")
+        print(
+            f"| {tag} | {len(asked[tag])} | " + " | ".join(columns[tag][key] for key in options.models) + " |"
+        )
     print(f"\n{len(stamps)} pictures, {len(tags)} languages with English; seed {SEED}, on {describe()}.")
 
 
