@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.german import embed, learn_pieces, quantize, sets, translate
+from training.german import learn_pieces, mix, sets, translate
 from training.parallel import CAPTIONS, Pair, read_captions, read_names
 
 TAGS = '<annotation cp="{sign}">{words}</annotation><annotation cp="{sign}" type="tts">{name}</annotation>'
@@ -24,23 +24,16 @@ def test_words_that_go_together_translate_each_other() -> None:
     assert np.isclose(counts.sum(), 30)  # every English word of every pair is accounted for
 
 
-def test_a_piece_stands_where_its_translations_do() -> None:
-    english = np.eye(3, dtype=np.float32)
-    counts = np.array([[9, 1, 0], [0, 0, 5], [0, 0, 0]], np.float32)
-    table = embed(counts, english)
-    assert table[0, 0] > 0.95 and table[0].sum() == np.float32(
-        1
-    )  # the likely one counts for more than 9 to 1
-    assert table[1].tolist() == [0, 0, 1]
-    assert np.allclose(table[2], table[:2].mean(0))
-
-
-def test_rounding_loses_little() -> None:
-    table = np.random.default_rng(0).normal(size=(50, 384)).astype(np.float32)
-    kept = quantize(table)
-    again = kept["pieces"].float() * kept["scale"].float()
-    assert np.abs(again.numpy() - table).max() < 0.02
-    assert sum(tensor.nbytes for tensor in kept.values()) == 50 * (384 + 2)
+def test_a_piece_is_mixed_of_its_translations() -> None:
+    counts = np.zeros((3, 20), np.float32)
+    counts[0, 7], counts[0, 3] = 9, 1
+    counts[1, 19] = 5
+    best, shares = mix(counts)
+    assert best.shape == shares.shape == (3, 10)
+    assert best[0, :2].tolist() == [7, 3]
+    assert np.allclose(shares[0, :3], [81 / 82, 1 / 82, 0])  # by their squares
+    assert (best[1, 0], shares[1, 0]) == (19, 1)
+    assert shares[2].sum() == 0
 
 
 def test_pieces_keep_umlauts_and_lose_capitals() -> None:

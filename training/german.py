@@ -3,10 +3,11 @@
     python -m training.german --data DIR --cldr DIR
 
 Nothing behind the embeddings is trained: German gets a vocabulary of its own, and the embedding of a
-German piece is the mean of those of the English pieces that speak of the same pictures, weighted by
-how they translate it. (New vocabulary under a body that stays: Artetxe et al., arXiv 1910.11856; placed
-by translation: Minixhofer et al., WECHSEL, arXiv 2112.06598. Translation: IBM model 1, Brown et
-al. 1993, over sets of pieces.) So the vectors are those of mini's own text tower, whatever its weights.
+German piece is the mean of those of the ten English pieces that translate it best, weighted by how well.
+What ships is the names of these ten and their shares, so it fits any weights of mini.
+
+A new vocabulary under a body that stays: Artetxe et al., arXiv 1910.11856; placed by translation:
+Minixhofer et al. (WECHSEL), arXiv 2112.06598; translation: IBM model 1, Brown et al. 1993, over sets.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from engine.encoders.weights import TEXT_TOWER, TOKENIZER, pull_mini
+from engine.encoders.weights import TOKENIZER, pull_mini
 from training.parallel import CAPTIONS, Pair, read_captions, read_names
 
 log = logging.getLogger("training")
@@ -34,7 +35,7 @@ MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 ROUNDS = 5  # of expectation and maximization
 SHARPNESS = 2  # translations are weighted by this power of their probability
 NAMES_COUNT = 20  # times, in learning pieces: each stands once, and should be whole
-TABLE = "embeddings.word_embeddings.weight"
+KEPT = 10  # translations of a piece
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -73,47 +74,41 @@ def translate(german: Sequence[Ints], english: Sequence[Ints], size: tuple[int, 
     return counts
 
 
-def embed(counts: Floats, english: Floats) -> Floats:
-    """Place each German piece: (pieces, width). One that never occurred gets the mean of all others."""
-    weights = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)
-    weights **= SHARPNESS
-    mass = weights.sum(1, keepdims=True)
-    table: Floats = weights @ english / np.maximum(mass, 1e-9)
-    table[mass[:, 0] == 0] = table[mass[:, 0] > 0].mean(0)
-    return table
+def mix(counts: Floats) -> tuple[Ints, Floats]:
+    """Keep of each German piece its most likely translations, and their shares: twice (pieces, KEPT)."""
+    kept, best = torch.from_numpy(counts).topk(KEPT)
+    shares = (kept.numpy() / np.maximum(counts.sum(1, keepdims=True), 1e-9)) ** SHARPNESS
+    return best.numpy(), shares / np.maximum(shares.sum(1, keepdims=True), 1e-12)
 
 
-def quantize(table: Floats) -> dict[str, torch.Tensor]:
-    """Round a table to int8 with a float16 scale for each row, as `mini-de` reads it."""
-    scale = np.maximum(np.abs(table).max(1, keepdims=True) / 127, 1e-6).astype(np.float16)
-    pieces = np.clip(np.round(table / scale.astype(np.float32)), -127, 127).astype(np.int8)
-    return {"pieces": torch.from_numpy(pieces), "scale": torch.from_numpy(scale)}
-
-
-def make(pairs: Sequence[Pair], names: int, weights: Path) -> tuple[Tokenizer, Floats]:
-    """Make word pieces and their embeddings; the last `names` of the pairs are names of things."""
+def make(pairs: Sequence[Pair], names: int, weights: Path) -> tuple[Tokenizer, Ints, Floats]:
+    """Make word pieces and what each is mixed of; the last `names` of the pairs are names of things."""
     english_tokenizer = Tokenizer.from_file(str(weights / TOKENIZER))
-    published: Floats = load_file(weights / TEXT_TOWER)[TABLE].numpy()
     repeated = [*pairs, *list(pairs[len(pairs) - names :]) * (NAMES_COUNT - 1)]
     tokenizer = learn_pieces(text for pair in repeated for text in pair.german)
     german = sets(tokenizer, (pair.german for pair in pairs))
     english = sets(english_tokenizer, (pair.english for pair in pairs))
     used = np.unique(np.concatenate(english))
     columns = [np.searchsorted(used, pieces) for pieces in english]
-    counts = translate(german, columns, (tokenizer.get_vocab_size(), len(used)))
-    table = embed(counts, published[used])
-    for mark in MARKS:
-        table[tokenizer.token_to_id(mark)] = published[english_tokenizer.token_to_id(mark)]
-    return tokenizer, table
+    best, shares = mix(translate(german, columns, (tokenizer.get_vocab_size(), len(used))))
+    mixtures = used[best]
+    unseen = english_tokenizer.token_to_id("[UNK]")
+    for piece in np.flatnonzero(shares.sum(1) == 0):
+        same = english_tokenizer.token_to_id(tokenizer.id_to_token(int(piece)))
+        mixtures[piece, 0] = unseen if same is None else same
+        shares[piece, 0] = 1
+    return tokenizer, mixtures, shares
 
 
-def export(folder: Path, tokenizer: Tokenizer, table: Floats) -> None:
+def export(folder: Path, tokenizer: Tokenizer, mixtures: Ints, shares: Floats) -> None:
     """Write what ships beside the card."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / TOKENIZER), pretty=False)
-    save_file(quantize(table), folder / "pieces.safetensors")
-    (folder / "pieces.safetensors").chmod(0o644)  # safetensors makes files that only their owner can read
-    config = {"language": "de", "pieces": len(table), "rounds": ROUNDS, "sharpness": SHARPNESS}
+    tensors = {"english": mixtures.astype(np.int16), "shares": shares.astype(np.float16)}
+    path = folder / "pieces.safetensors"
+    save_file({name: torch.from_numpy(array) for name, array in tensors.items()}, path)
+    path.chmod(0o644)  # safetensors makes files that only their owner can read
+    config = {"pieces": len(shares), "kept": KEPT, "rounds": ROUNDS, "sharpness": SHARPNESS}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
@@ -126,9 +121,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     captions, names = read_captions(chosen.data), read_names(chosen.cldr)
     log.info("%d pictures, %d pictographs", len(captions), len(names))
-    tokenizer, table = make([*captions, *names], len(names), pull_mini(progress=log.info))
-    export(BUNDLE, tokenizer, table)
-    log.info("%d pieces in %s", len(table), BUNDLE)
+    tokenizer, mixtures, shares = make([*captions, *names], len(names), pull_mini(progress=log.info))
+    export(BUNDLE, tokenizer, mixtures, shares)
+    log.info("%d pieces in %s", len(shares), BUNDLE)
 
 
 if __name__ == "__main__":

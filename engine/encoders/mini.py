@@ -78,7 +78,7 @@ class MiniEncoder:
         _load(self._text_head, trained, "text_head.")
         _load(self._joint, trained, "joint.")
         if words:
-            self._text.learn(_read_pieces(words))
+            self._text.learn(*_read_pieces(words))
         mini_towers.fold_batch_norms(self._image)
         for part in (self._image, self._text, self._image_head, self._text_head, self._joint):
             part.to(self._device).eval()
@@ -148,10 +148,10 @@ def _read_bundle(folder: Path) -> dict[str, Tensor]:
     }
 
 
-def _read_pieces(folder: Path) -> Tensor:
-    """Read embeddings of word pieces, int8 with a scale for each piece: (pieces, TEXT_WIDTH)."""
+def _read_pieces(folder: Path) -> tuple[Tensor, Tensor]:
+    """Read which English word pieces each piece of another language is made of, and their shares."""
     kept = load_file(folder / "pieces.safetensors")
-    return kept["pieces"].float() * kept["scale"].float()
+    return kept["english"].long(), kept["shares"].float()
 
 
 def _load(module: nn.Module, trained: dict[str, Tensor], prefix: str, partly: bool = False) -> None:

@@ -106,8 +106,10 @@ class TextTower(nn.Module):
         self.published = copy.deepcopy(self.top).requires_grad_(False)
         self.eval()
 
-    def learn(self, pieces: Tensor) -> None:
-        """Take other word pieces in place of the published ones: their embeddings (pieces, TEXT_WIDTH)."""
+    def learn(self, english: Tensor, shares: Tensor) -> None:
+        """Take other word pieces in place of the published ones, each a mixture of these: (pieces, n)."""
+        published = self.embeddings.word_embeddings.weight
+        pieces = F.embedding_bag(english, published, per_sample_weights=shares, mode="sum").detach()
         self.embeddings.word_embeddings = nn.Embedding.from_pretrained(pieces)  # type: ignore[no-untyped-call]
 
     def forward(self, ids: Tensor, real: Tensor) -> Tensor:
