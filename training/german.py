@@ -92,10 +92,11 @@ def make(pairs: Sequence[Pair], names: int, weights: Path) -> tuple[Tokenizer, I
     columns = [np.searchsorted(used, pieces) for pieces in english]
     best, shares = mix(translate(german, columns, (tokenizer.get_vocab_size(), len(used))))
     mixtures = used[best]
-    unseen = english_tokenizer.token_to_id("[UNK]")
-    for piece in np.flatnonzero(shares.sum(1) == 0):
-        same = english_tokenizer.token_to_id(tokenizer.id_to_token(int(piece)))
-        mixtures[piece, 0] = unseen if same is None else same
+    vocabulary = english_tokenizer.get_vocab()
+    for piece in np.flatnonzero(
+        shares.sum(1) == 0
+    ).tolist():  # it never occurred: the same letters in English
+        mixtures[piece, 0] = vocabulary.get(tokenizer.id_to_token(piece) or "", vocabulary["[UNK]"])
         shares[piece, 0] = 1
     return tokenizer, mixtures, shares
 
