@@ -11,7 +11,8 @@ from api.documents import Document, item_document
 from api.http.bodies import Upload, items_request
 from api.http.ingest import add_items, add_uploads
 from api.http.openapi import form_schema, problems, request_body
-from api.http.schemas import MAX_ID, ItemReply, ItemsReply, ItemsRequest
+from api.http.replies import ItemReply, ItemsReply
+from api.http.schemas import MAX_ID, ItemsRequest
 from api.http.state import Engine
 
 router = APIRouter(tags=["items"])

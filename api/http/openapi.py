@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from api.http.asking import SearchRequest
 from api.http.problems import MEDIA_TYPE
-from api.http.schemas import ItemsRequest, ProblemReply
+from api.http.replies import ProblemReply
+from api.http.schemas import ItemsRequest
 
 TITLE = "Crosslight"
 VERSION = "1"

@@ -10,7 +10,7 @@ from api.documents import Document, result_document
 from api.http.asking import SearchRequest, to_query, to_rerank
 from api.http.bodies import search_request
 from api.http.openapi import form_schema, problems, request_body
-from api.http.schemas import SearchReply
+from api.http.replies import SearchReply
 from api.http.state import Engine
 
 router = APIRouter(tags=["search"])

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from api.http.openapi import problems
 from api.http.problems import Problem
-from api.http.schemas import InfoReply, StateReply
+from api.http.replies import InfoReply, StateReply
 from api.http.state import Engine, Service, service
 
 router = APIRouter(tags=["status"])

@@ -16,7 +16,8 @@ from api.http import Settings, create_app, openapi
 from api.http.__main__ import main as rewrite
 from api.http.asking import SearchRequest
 from api.http.problems import ENGINE_PROBLEMS
-from api.http.schemas import ItemsRequest, SearchReply
+from api.http.replies import SearchReply
+from api.http.schemas import ItemsRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "docs" / "openapi.json"
