@@ -1,0 +1,186 @@
+"""The shapes of replies, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.schemas import Kind, Scalar
+
+
+class WordReply(BaseModel):
+    """Where one word of the query looked."""
+
+    word: str
+    weight: float = Field(description="The word's share of the match; the words' weights add up to 1.")
+    grid: list[list[float]] = Field(description="Rows over the whole picture, top first, adding up to 1.")
+
+
+class ExplanationReply(BaseModel):
+    """Why a hit is where it is."""
+
+    contributions: dict[str, float | None] = Field(description="Named parts that add up to the score.")
+    recall_rank: int = Field(description="The hit's place before the second, closer look.")
+    words: list[WordReply]
+
+
+class ItemReply(BaseModel):
+    """An item of the gallery."""
+
+    id: int
+    uri: str
+    kind: Kind
+    text: str | None = Field(
+        None, description="A text's content, or a picture's caption; absent without one."
+    )
+    ocr: str | None = Field(
+        None, description="What a machine read in the picture; absent if it did not look."
+    )
+    metadata: dict[str, Scalar] = Field(description="Pictures always have width, height and format.")
+
+
+class AlikeReply(ItemReply):
+    """An item that stands behind a hit it hardly differs from."""
+
+    likeness: float | None = Field(description="The cosine of the two pictures' vectors.")
+    exact: bool = Field(description="Whether both have the same bytes.")
+
+
+class HitReply(ItemReply):
+    """One answer: an item, its score and what the score is made of."""
+
+    rank: int
+    score: float | None = Field(description="Higher is better.")
+    probability: float | None = Field(description="Of being relevant; null when the model is not calibrated.")
+    signals: dict[str, float | None] = Field(description="The score of each view of the item.")
+    alike: list[AlikeReply] = Field(description="What was grouped behind it, when that was asked for.")
+    explanation: ExplanationReply | None = Field(None, description="Only there when asked for.")
+
+
+class QueryReply(BaseModel):
+    """The query as it was understood; a picture is named by its digest, not repeated."""
+
+    parts: list[dict[str, str | int | float | list[float] | None]]
+    kind: Kind | None
+    phrases: list[str] = Field(description="What a hit must have word for word.")
+    written: str | None = Field(
+        description="The query as it could be typed; null with a picture that was sent."
+    )
+
+
+class PlanReply(BaseModel):
+    """How the search was run: over `allowed` of `held` items, by which way, and why."""
+
+    name: Literal["unfiltered", "pre-filter", "bitmap", "over-fetch", "empty"]
+    allowed: int | None = Field(
+        None, description="Null where hits were asked for in excess and each was checked."
+    )
+    held: int
+    estimated: int | None = Field(
+        None, description="What a sample of items had told before; null without a filter."
+    )
+    reason: str
+
+
+class SearchReply(BaseModel):
+    """The hits, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "query": {
+                        "parts": [{"text": "two dogs in snow", "weight": 1.0}],
+                        "kind": "image",
+                        "phrases": [],
+                        "written": "two dogs in snow",
+                    },
+                    "hits": [
+                        {
+                            "rank": 1,
+                            "id": 7,
+                            "uri": "file:///photographs/snow.jpg",
+                            "kind": "image",
+                            "metadata": {"width": 640, "height": 427, "format": "JPEG"},
+                            "score": 0.412803,
+                            "probability": 0.871,
+                            "signals": {"visual": 0.301512},
+                            "alike": [],
+                        }
+                    ],
+                    "timings": {"total": 31.2},
+                    "reranked": True,
+                    "plan": {
+                        "name": "unfiltered",
+                        "allowed": 420,
+                        "held": 420,
+                        "estimated": None,
+                        "reason": "there is no filter",
+                    },
+                    "notes": [],
+                    "no_match": False,
+                    "misses": [],
+                    "next_page": "AQAqAQcHm1QvW8Y",
+                }
+            ]
+        }
+    )
+
+    query: QueryReply
+    hits: list[HitReply]
+    timings: dict[str, float | None] = Field(description="Milliseconds each stage took.")
+    reranked: bool
+    plan: PlanReply
+    notes: list[str] = Field(description="What a person should know about these hits.")
+    no_match: bool | None = Field(description="Whether nothing fits; null where the model cannot tell.")
+    misses: list[HitReply] = Field(description="The nearest, when nothing fits.")
+    next_page: str | None = Field(description="Sent as `page`, it asks for the hits after these.")
+
+
+class OutcomeReply(BaseModel):
+    """What became of one item of the request, in the request's order."""
+
+    uri: str = Field(description="Of a form's picture: sha256: and the digest of its bytes.")
+    id: int | None = Field(description="Null when the item failed and was not there before.")
+    status: Literal["added", "updated", "unchanged", "failed"]
+    reason: str | None = Field(description="Why it failed; null otherwise.")
+    name: str | None = Field(None, description="The file name an uploaded picture came with.")
+
+
+class ItemsReply(BaseModel):
+    """What became of each item, and how many of each."""
+
+    items: list[OutcomeReply]
+    added: int
+    updated: int
+    unchanged: int
+    failed: int
+
+
+class InfoReply(BaseModel):
+    """The gallery in figures. Fields may be added."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    items: int
+    pictures: int
+    texts: int
+
+
+class StateReply(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok", "ready"]
+
+
+class ProblemReply(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field(description="A name for this kind of problem that does not change.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong with this request, for a person to act on.")
+    instance: str
+    errors: list[dict[str, str]] | None = Field(None, description="Each wrong field, when fields are wrong.")
