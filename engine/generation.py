@@ -62,6 +62,7 @@ class Generation:
     newest: int = 0  # the highest id that was ever taken in
     bitmaps: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # of filters, latest used last
     lexicon: Lexicon = field(default_factory=Lexicon)
+    shares: dict[str, float] = field(default_factory=dict)  # of the items that each filter allows, estimated
 
     def catch_up(self, store: Store) -> None:
         """Take in everything that was committed after this generation's revision."""
@@ -76,6 +77,7 @@ class Generation:
             self.revision = changes.revision
             self.bitmaps.clear()
             self.lexicon = Lexicon()
+            self.shares.clear()
 
     def bitmap(self, filter_text: str, store: Store) -> Bitmap:
         """Return which items a filter names, from the store or as it was found at this revision."""
@@ -235,7 +237,7 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
         choice = Choice(**described["choice"])
-        view = View(make_index(choice.kind, described["dim"], choice.effort), choice=choice)
+        view = View(make_index(choice.kind, described["dim"], choice), choice=choice)
         view.index.load(stem, ids)
         generation.newest = max(generation.newest, int(ids.max()))
         if _with(stem, "tokens.npy").exists():

@@ -134,7 +134,8 @@ def _wanted(
     weights = default_weights(kind, composed, generation, store)
     if options.signals is not None:
         weights = {Signal(name): weight for name, weight in options.signals.items() if weight}
-    most = depth(options, len(after.shown), RERANK_DEPTH)
+    reads_on = (options.rerank and model.reranker) or options.diversity or len(weights) > 1
+    most = depth(options, len(after.shown), RERANK_DEPTH if reads_on else 0)
     view = generation.views.get((kind, OWN[kind]))
     index = view.index if view else None
     there = after.allowed() if generation.newest > after.newest else None

@@ -26,7 +26,7 @@ GATHER_SHARE = 0.05
 SAMPLE = 500  # items asked about to estimate a share
 OVER_FETCH_SHARE = 0.5  # from this estimated share on, checking hits is less work than a bitmap,
 OVER_FETCH_LEAST = 20_000  # in a gallery of more items than this
-MARGIN = 1.25  # so many times the hits that the estimate calls for
+MARGIN, MORE = 1.25, 100  # so many times the hits that the estimate calls for, and so many more
 
 
 def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
@@ -63,9 +63,11 @@ def plan_filtered(
     """Estimate what a filter allows, and choose how to search an index under it."""
     held = len(index) if index is not None else 0
     tree = parse(asked.filter)
-    share = estimate(tree, generation.newest, store)
+    if asked.filter not in generation.shares:
+        generation.shares[asked.filter] = estimate(tree, generation.newest, store)
+    share = generation.shares[asked.filter]
     if index is not None and asked.filter not in generation.bitmaps and share >= OVER_FETCH_SHARE:
-        fetched = round(MARGIN * asked.most / share)
+        fetched = round(MARGIN * asked.most / share) + MORE
         if held > OVER_FETCH_LEAST and 2 * fetched < held:
             kept = _over_fetch(asked, index, fetched, tree, store)
             if len(kept) >= asked.most:

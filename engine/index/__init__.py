@@ -14,18 +14,24 @@ from engine.types import Bitmap, Floats, Ids
 
 AUTO = "auto"
 APPROXIMATE = ("hnsw", "ivf", "ivf-sq8", "ivf-pq")
+UNIT_ERROR = 1e-6  # what float32 leaves of a length of one
 PROBED = 100  # queries that the autopilot measures recall on
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The autopilot's choice for so many items: why, how hard it looks, and the recall@10 it measured."""
+    """The autopilot's choice for so many items: why, how hard it looks, and the recall@10 it measured.
+
+    `strict_effort` and `strict_recall` are those of a search among one in ten of the items.
+    """
 
     kind: str
     reason: str
     built_for: int
     effort: int | None = None
     recall: float | None = None
+    strict_effort: int | None = None
+    strict_recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +94,18 @@ class Index(Protocol):
 
 
 def unit(vectors: Floats, dim: int) -> Floats:
-    """Check (n, dim) vectors and return them as contiguous float32 of length one."""
+    """Check (n, dim) vectors and return them as contiguous float32 of length one, uncopied if they are so."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise BadInput(f"vectors have shape {vectors.shape}, the index holds (n, {dim})")
-    if not np.isfinite(vectors).all():
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    if not np.isfinite(lengths).all():
         raise BadInput("a vector has a value that is not finite (NaN or infinity)")
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not lengths.all():
         raise BadInput("a vector is all zeros, so it has no direction")
-    normalized: Floats = vectors / lengths
+    if (np.abs(lengths - 1) < UNIT_ERROR).all():
+        return vectors  # a million of them are 2 GB
+    normalized: Floats = vectors / lengths[:, None]
     return normalized
 
 
@@ -151,11 +159,14 @@ def check_kind(kind: str) -> None:
         raise BadInput(f"no index kind {kind!r}; there are {', '.join(known)}")
 
 
-def make_index(kind: str, dim: int, effort: int | None = None) -> Index:
-    """Make an empty index: `exact` (NumPy), `flat` (FAISS, on a GPU if there is one), or one to be loaded."""
+def make_index(kind: str, dim: int, choice: Choice | None = None) -> Index:
+    """Make an empty index: `exact` (NumPy), `flat` (FAISS, on a GPU if there is one), or one to be loaded.
+
+    One to be loaded looks as hard as its `choice` says.
+    """
     check_kind(kind)
     if kind in FLAT_KINDS:
         return FLAT_KINDS[kind](dim)
     from engine.index.approximate import ApproximateIndex
 
-    return ApproximateIndex(kind, dim, effort)
+    return ApproximateIndex(kind, dim, *((choice.effort, choice.strict_effort) if choice else ()))

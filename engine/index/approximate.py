@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be plac
 class Recipe:
     """How a kind is made, and how hard it may be told to look, least first.
 
-    `refine` is how many rows are proposed for each hit wanted: more where vectors are stored coarsely.
+    `parameters` are made from an effort and the number of rows wanted. `refine` is how many rows are
+    proposed for each hit wanted: more where vectors are stored coarsely.
     `bytes_per_item` estimates its memory from the dimension, the mapped vectors not counted.
     """
 
@@ -42,11 +44,11 @@ def _cells(items: int) -> int:
     return max(1, min(int(4 * items**0.5), items // 39))
 
 
-def _hnsw(effort: int, **more: Any) -> Any:
-    return faiss.SearchParametersHNSW(efSearch=effort, **more)
+def _hnsw(effort: int, count: int, **more: Any) -> Any:
+    return faiss.SearchParametersHNSW(efSearch=max(effort, count), **more)
 
 
-def _inverted(effort: int, **more: Any) -> Any:
+def _inverted(effort: int, _count: int, **more: Any) -> Any:
     return faiss.SearchParametersIVF(nprobe=effort, **more)
 
 
@@ -73,10 +75,14 @@ def _subquantizers(dim: int) -> int:
 class ApproximateIndex:
     """A built FAISS index of one of the RECIPES, the vectors it was built from, and what came after."""
 
-    def __init__(self, kind: str, dim: int, effort: int | None = None) -> None:
+    def __init__(
+        self, kind: str, dim: int, effort: int | None = None, strict_effort: int | None = None
+    ) -> None:
+        """Take the efforts the autopilot found enough: for all items, and for one in ten of them."""
         self.kind = kind
         self.dim = dim
         self.effort = effort or RECIPES[kind].efforts[0]
+        self.strict_effort = strict_effort or 10 * self.effort
         self._recipe = RECIPES[kind]
         self._index: Any = None
         self._vectors: Floats = np.empty((0, dim), dtype=np.float32)
@@ -122,34 +128,40 @@ class ApproximateIndex:
         built = len(self._ids)
         wanted = self._live if plan.rows is None else plan.rows[:built]
         fresh_plan = EVERYTHING if plan.rows is None else Planned(plan.rows[built:], plan.gather)
-        proposed = (
-            [np.flatnonzero(wanted)] * len(queries) if plan.gather else self._propose(queries, k, wanted)
-        )
         scores, ids = self._fresh.search(queries, k, fresh_plan)
-        for place, (query, rows) in enumerate(zip(queries, proposed, strict=True)):
-            own = np.concatenate([self._vectors[rows] @ query, scores[place]])
+        for place, rows in enumerate(self._candidates(queries, k, wanted, plan.gather)):
+            own = np.concatenate([self._vectors[rows] @ queries[place], scores[place]])
             known = np.concatenate([self._ids[rows], ids[place]])
-            row_scores, row_ids = best(own[None], known, k)
-            scores[place], ids[place] = row_scores[0], row_ids[0]
+            (scores[place],), (ids[place],) = best(own[None], known, k)
         return scores, ids
 
-    def _propose(self, queries: Floats, k: int, wanted: Bitmap) -> list[Ids]:
-        """Ask FAISS for rows that are wanted, and for all of them where it finds too few."""
+    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, gather: bool) -> list[Ids]:
+        """Choose the rows whose vectors decide: all that are wanted where FAISS finds too few of them."""
+        allowed = int(np.count_nonzero(wanted))
+        if gather or not allowed:
+            return [np.flatnonzero(wanted)] * len(queries)
+        found = self.propose(queries, k, wanted, self._effort_for(allowed / len(wanted)))
+        return [rows if rows[-1] >= 0 else np.flatnonzero(wanted) for rows in found]
+
+    def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> Ids:
+        """Return, for (q, dim) unit vectors, rows (q, k or more) among those wanted, -1 past the last."""
         allowed = int(np.count_nonzero(wanted))
         count = min(k * self._recipe.refine, allowed)
-        if not count:
-            return [np.empty(0, dtype=np.int64)] * len(queries)
         bits = np.packbits(wanted, bitorder="little")
-        more = (
-            {} if allowed == len(wanted) else {"sel": faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))}
-        )
-        # A filter hides neighbors from the walk as it hides hits, so it has to look at more of them.
-        effort = max(count, round(self.effort * len(wanted) / allowed))
-        _, rows = self._index.search(queries, count, params=self._recipe.parameters(effort, **more))
-        return [found if (found >= 0).all() else np.flatnonzero(wanted) for found in rows]
+        selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        more = {} if allowed == len(wanted) else {"sel": selector}
+        parameters = self._recipe.parameters(effort, count, **more)
+        rows: Ids = self._index.search(queries, count, params=parameters)[1]
+        return rows
+
+    def _effort_for(self, share: float) -> int:
+        """A filter hides hits, so more has to be looked at: as many times as was measured at a tenth."""
+        return round(float(self.effort * (self.strict_effort / self.effort) ** -log10(share)))
 
     def contents(self) -> tuple[Ids, Floats]:
         ids, vectors = self._fresh.contents()
+        if not len(ids) and self._live.all():
+            return self._ids, self._vectors  # mapped, not copied
         return (
             np.concatenate([self._ids[self._live], ids]),
             np.concatenate([self._vectors[self._live], vectors]),

@@ -54,4 +54,4 @@ class ExactIndex:
         return self._ids
 
     def load(self, stem: Path, ids: Ids) -> None:
-        self._ids, self._vectors = ids, np.load(stem.with_name(f"{stem.name}.vectors.npy"))
+        self._ids, self._vectors = ids, np.load(stem.with_name(f"{stem.name}.vectors.npy"), mmap_mode="r")

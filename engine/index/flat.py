@@ -32,6 +32,7 @@ class FlatIndex:
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._live = np.empty(0, dtype=bool)
         self._index = self._placed(faiss.IndexFlatIP(dim))
+        self._is_mapped = False
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._live))
@@ -40,6 +41,8 @@ class FlatIndex:
         vectors = unit(vectors, self.dim)
         if len(ids) and len(self._ids) and ids.min() <= self._ids.max():  # new items need no look
             self.remove(ids)
+        if self._is_mapped:  # FAISS ends the process that adds to a file
+            self._rebuild(*self.contents())
         self._index.add(vectors)
         self._ids = np.concatenate([self._ids, ids])
         self._live = np.concatenate([self._live, np.ones(len(ids), dtype=bool)])
@@ -98,7 +101,7 @@ class FlatIndex:
 
     def contents(self) -> tuple[Ids, Floats]:
         vectors: Floats = self._index.reconstruct_n(0, self._index.ntotal)
-        return self._ids[self._live], vectors[self._live]
+        return (self._ids, vectors) if self._live.all() else (self._ids[self._live], vectors[self._live])
 
     def first(self, count: int) -> Floats:
         rows = np.flatnonzero(self._live)[:count]
@@ -108,19 +111,21 @@ class FlatIndex:
         return vectors
 
     def save(self, stem: Path) -> Ids:
-        ids, vectors = self.contents()
-        compact = faiss.IndexFlatIP(self.dim)
-        compact.add(vectors)
-        write_faiss(compact, stem)
-        return ids
+        if not self._live.all():
+            self._rebuild(*self.contents())
+        write_faiss(faiss.index_gpu_to_cpu(self._index) if self._on_gpu else self._index, stem)
+        return self._ids
 
     def load(self, stem: Path, ids: Ids) -> None:
-        self._index = self._placed(faiss.read_index(str(stem.with_name(f"{stem.name}.index"))))
+        path = str(stem.with_name(f"{stem.name}.index"))
+        self._index = self._placed(faiss.read_index(path, faiss.IO_FLAG_MMAP_IFC))
+        self._is_mapped = not self._on_gpu
         self._ids, self._live = ids, np.ones(len(ids), dtype=bool)
 
     def _rebuild(self, ids: Ids, vectors: Floats) -> None:
         self._index = self._placed(faiss.IndexFlatIP(self.dim))
         self._index.add(vectors)
+        self._is_mapped = False
         self._ids, self._live = ids, np.ones(len(ids), dtype=bool)
 
     def _placed(self, index: Any) -> Any:

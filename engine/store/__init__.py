@@ -22,10 +22,10 @@ from sqlalchemy.orm import Session
 from engine.errors import ItemNotFound
 from engine.filters import Filter
 from engine.store.conditions import condition
-from engine.store.database import connect, storage_errors
+from engine.store.database import Watch, connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
-from engine.store.records import ids_of, next_revision, signals_of, write_record
+from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.rows import Record, State, encoded_rows, slices, to_item, to_record
 from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
 from engine.store.words import forget_words, write_words
@@ -50,6 +50,8 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._engine = connect(path, read_only=read_only)
+        self._watch = Watch(self._engine)
+        self._seen: tuple[int | None, State | None] | None = None  # the state at a version of the file
         self._model_id: int | None = None
 
     def of(self, model_id: int) -> Store:
@@ -59,6 +61,7 @@ class Store:
         return other
 
     def close(self) -> None:
+        self._watch.close()
         self._engine.dispose()
 
     @contextmanager
@@ -82,7 +85,13 @@ class Store:
         return self._model_id or session.get_one(StateRow, 1).model_id
 
     def state(self) -> State | None:
-        """Return the gallery's state, or `None` while it has none."""
+        """Return the gallery's state, or `None` while it has none; read anew only after a commit."""
+        version, seen = self._watch.version(), self._seen
+        if seen is None or version is None or seen[0] != version:
+            self._seen = seen = version, self._state()
+        return seen[1]
+
+    def _state(self) -> State | None:
         with self.reading() as session:
             model = (ModelRow.key, ModelRow.id, ModelRow.stamp)
             columns = (StateRow.gallery, *model, StateRow.revision, StateRow.previous_id)
@@ -91,8 +100,8 @@ class Store:
 
     def revision(self) -> int:
         """Return the revision of the last committed change."""
-        with self.reading() as session:
-            return session.scalar(select(StateRow.revision)) or 0
+        state = self.state()
+        return state.revision if state else 0
 
     def create(self, model: str) -> State:
         """Write the state of a new gallery, and return it."""
@@ -136,11 +145,8 @@ class Store:
             revision = next_revision(session)
             rename(session, moved or {})
             known = ids_of(session, [record.uri for record in records])
-            model_id = self.model_id(session)
-            ids = [
-                write_record(session, record, known.get(record.uri), revision, model_id) for record in records
-            ]
-            written = dict(zip(ids, records, strict=True))
+            ids = write_records(session, records, known, revision, self.model_id(session))
+            written = {ids[record.uri]: record for record in records}
             write_facts(session, {i: r.metadata for i, r in written.items()}, list(known.values()))
             write_words(session, written, list(known.values()))
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from engine.store import Store
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, StateRow
 from engine.store.records import next_revision
-from engine.store.rows import embedding_row
+from engine.store.rows import embedding_values
 from engine.types import Encoded, Kind, Signal
 
 DROP_IDS = 5_000  # the vectors of so many ids are dropped in one transaction
@@ -85,7 +85,8 @@ class Candidate:
             now = {row.id: (row.digest, row.text) for row in rows}
             for wanted, encoded in made:
                 if now.get(wanted.item_id) == (wanted.digest, wanted.text):
-                    session.merge(embedding_row(wanted.item_id, self.model_id, wanted.signal, encoded))
+                    values = embedding_values(wanted.item_id, self.model_id, wanted.signal, encoded)
+                    session.merge(EmbeddingRow(**values))
 
     def switch(self, *, allow_lacking: bool) -> bool:
         """Make this the model that is searched, in one transaction; `False` where it lacks a vector."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, StateRow
-from engine.store.rows import Record, embedding_row, slices
+from engine.store.rows import Record, embedding_values, slices
 from engine.types import Signal
 
 
@@ -28,12 +29,38 @@ def ids_of(session: Session, uris: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def write_record(session: Session, record: Record, item_id: int | None, revision: int, model_id: int) -> int:
-    """Write a record as a new item, or in place of one, and return its id.
+def write_records(
+    session: Session, records: Sequence[Record], known: Mapping[str, int], revision: int, model_id: int
+) -> dict[str, int]:
+    """Write records as new items, or in place of those `known` by uri; return the id of each uri.
 
     New embeddings replace those of every model, since those were made of what the item was before.
     """
-    values = {
+    ids = dict(known)
+    new = [_values(record, revision) for record in records if record.uri not in known]
+    if new:
+        made = session.scalars(insert(ItemRow).returning(ItemRow.id, sort_by_parameter_order=True), new)
+        ids.update(zip((values["uri"] for values in new), made, strict=True))
+    for record in records:
+        if record.uri in known:
+            item_id = known[record.uri]
+            session.execute(update(ItemRow).where(ItemRow.id == item_id).values(_values(record, revision)))
+            signals = [signal.value for signal in record.embeddings]
+            mine = EmbeddingRow.item_id == item_id
+            session.execute(delete(EmbeddingRow).where(mine, EmbeddingRow.signal.in_(signals)))
+    rows = [
+        embedding_values(ids[record.uri], model_id, signal, encoded)
+        for record in records
+        for signal, encoded in record.embeddings.items()
+        if encoded is not None
+    ]
+    if rows:
+        session.execute(insert(EmbeddingRow), rows)
+    return ids
+
+
+def _values(record: Record, revision: int) -> dict[str, Any]:
+    return {
         "uri": record.uri,
         "kind": record.kind,
         "text": record.text,
@@ -45,19 +72,6 @@ def write_record(session: Session, record: Record, item_id: int | None, revision
         "reading": record.reading,
         "revision": revision,
     }
-    if item_id is None:
-        row = ItemRow(**values)
-        session.add(row)
-        session.flush()
-        item_id = row.id
-    else:
-        session.execute(update(ItemRow).where(ItemRow.id == item_id).values(values))
-    for signal, encoded in record.embeddings.items():
-        old = delete(EmbeddingRow).where(EmbeddingRow.item_id == item_id, EmbeddingRow.signal == signal.value)
-        session.execute(old)
-        if encoded is not None:
-            session.add(embedding_row(item_id, model_id, signal, encoded))
-    return item_id
 
 
 def signals_of(session: Session, ids: Sequence[int], model_id: int) -> dict[int, frozenset[Signal]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -49,15 +49,16 @@ class State:
     previous_id: int | None = None
 
 
-def embedding_row(item_id: int, model_id: int, signal: Signal, encoded: Encoded) -> EmbeddingRow:
-    """Lay out what a model's encoder made of one signal of an item."""
-    vector = encoded.vectors[0].astype("<f4").tobytes()
-    row = EmbeddingRow(item_id=item_id, model_id=model_id, signal=signal.value, vector=vector)
+def embedding_values(item_id: int, model_id: int, signal: Signal, encoded: Encoded) -> dict[str, Any]:
+    """Lay out what a model's encoder made of one signal of an item, as values of an `EmbeddingRow`."""
+    values: dict[str, Any] = {"item_id": item_id, "model_id": model_id, "signal": signal.value}
+    values["vector"] = encoded.vectors[0].astype("<f4").tobytes()
+    values["tokens"] = values["token_dim"] = values["length"] = None
     if encoded.tokens is not None and encoded.lengths is not None:
-        row.tokens = encoded.tokens[0].tobytes()
-        row.token_dim = encoded.tokens.shape[2]
-        row.length = int(encoded.lengths[0])
-    return row
+        values["tokens"] = encoded.tokens[0].tobytes()
+        values["token_dim"] = encoded.tokens.shape[2]
+        values["length"] = int(encoded.lengths[0])
+    return values
 
 
 def encoded_rows(rows: Sequence[EmbeddingRow], dim: int | None = None) -> Encoded:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import BadInput, Item, SearchEngine
-from engine.index import APPROXIMATE, EVERYTHING, Index, Planned, make_index
+from engine.index import APPROXIMATE, EVERYTHING, Choice, Index, Planned, make_index
 from engine.index.approximate import RECIPES, ApproximateIndex
 from engine.index.autopilot import FLAT_LIMIT, TARGET, kind_for, recall_at_10, settled
 from engine.plan import choose
@@ -38,6 +38,10 @@ def built(request: pytest.FixtureRequest) -> Index:
     index, choice = settled(held, str(request.param), GB, np.empty((0, DIM), dtype=np.float32))
     assert (index.kind, choice.reason, choice.built_for) == (request.param, "asked for", COUNT)
     assert choice.recall is not None and choice.recall >= TARGET
+    if request.param in RECIPES:
+        assert choice.strict_recall is not None and choice.strict_recall >= TARGET
+        assert choice.strict_effort is not None and choice.effort is not None
+        assert choice.strict_effort > choice.effort or request.param != "hnsw"  # its walk sees the hidden too
     return index
 
 
@@ -74,7 +78,7 @@ def test_filters_find_the_best_of_the_allowed(built: Index, share: float) -> Non
 def test_changes_after_the_build(kind: str, tmp_path: Path) -> None:
     vectors = clustered(2000, seed=1)
     first = ApproximateIndex.build(kind, IDS[:2000], vectors)
-    index = make_index(kind, DIM, effort=256)
+    index = make_index(kind, DIM, Choice(kind, "asked for", 2000, effort=256))
     index.load(tmp_path / "saved", first.save(tmp_path / "saved"))  # mapped: it cannot grow in place
     index.remove(IDS[:500])
     index.add(IDS[500:600], clustered(100, seed=8))  # others under the same ids

@@ -64,6 +64,16 @@ def test_agrees_with_the_matrix_product(kind: str) -> None:
     check(index, ids, vectors)
 
 
+def test_an_index_from_a_file_takes_more(kind: str, tmp_path: Path) -> None:
+    first, ids, vectors = make_index(kind, DIM), numbers(300), random(300)
+    first.add(ids[:200], vectors[:200])
+    first.remove(ids[:50])
+    index = make_index(kind, DIM)
+    index.load(tmp_path / "saved", first.save(tmp_path / "saved"))
+    index.add(ids[200:], vectors[200:])
+    check(index, ids[50:], vectors[50:])
+
+
 def test_k_over_the_size_and_an_empty_index(kind: str) -> None:
     index = make_index(kind, DIM)
     check(index, numbers(0), random(0).reshape(0, DIM), k=3)
