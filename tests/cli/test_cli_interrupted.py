@@ -90,8 +90,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path, gall
 
 
 def limit_files() -> None:
-    """Let no file of this process grow over 250 kB: to SQLite that is a disk that has no more room."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000))
+    """Let no file of this process grow over 400 kB: to SQLite that is a disk that has no more room."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 
 
 def test_files_that_cannot_grow_leave_the_gallery_whole(tmp_path: Path, gallery: Path) -> None:
