@@ -22,6 +22,8 @@ from engine.types import Bitmap, Floats, Ids
 
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
 TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
+NEAR = 20  # so many allowed items are expected among the nearest that are looked at, to trust a filter
+BLOCK = 16_384  # vectors scored at a time, so that a filter takes no memory by its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +131,37 @@ class ApproximateIndex:
         wanted = self._live if plan.rows is None else plan.rows[:built]
         fresh_plan = EVERYTHING if plan.rows is None else Planned(plan.rows[built:], plan.gather)
         scores, ids = self._fresh.search(queries, k, fresh_plan)
-        for place, rows in enumerate(self._candidates(queries, k, wanted, plan.gather)):
-            own = np.concatenate([self._vectors[rows] @ queries[place], scores[place]])
+        for place, rows in enumerate(self._candidates(queries, k, wanted, plan)):
+            own = np.concatenate([self._cosines(rows, queries[place]), scores[place]])
             known = np.concatenate([self._ids[rows], ids[place]])
             (scores[place],), (ids[place],) = best(own[None], known, k)
         return scores, ids
 
-    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, gather: bool) -> list[Ids]:
-        """Choose the rows whose vectors decide: all that are wanted where FAISS finds too few of them."""
+    def _cosines(self, rows: Ids, query: Floats) -> Floats:
+        blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
+        return np.concatenate([self._vectors[some] @ query for some in blocks])
+
+    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> list[Ids]:
+        """Choose the rows whose vectors decide: all that are wanted where FAISS would miss some of them."""
         allowed = int(np.count_nonzero(wanted))
-        if gather or not allowed:
+        if plan.gather or not allowed:
             return [np.flatnonzero(wanted)] * len(queries)
-        found = self.propose(queries, k, wanted, self._effort_for(allowed / len(wanted)))
-        return [rows if rows[-1] >= 0 else np.flatnonzero(wanted) for rows in found]
+        share = allowed / len(wanted)
+        found = self.propose(queries, k, wanted, self._effort_for(share))
+        sound = found[:, -1] >= 0
+        if plan.rows is not None:
+            sound &= self._are_near(queries, wanted, share)
+        return [
+            rows if is_sound else np.flatnonzero(wanted) for rows, is_sound in zip(found, sound, strict=True)
+        ]
+
+    def _are_near(self, queries: Floats, wanted: Bitmap, share: float) -> Bitmap:
+        """Tell for each query whether its nearest are wanted at least half as often as all others are.
+
+        If not, what is wanted lies far from the query, where a walk towards it hardly comes by.
+        """
+        rows = self.propose(queries, min(round(NEAR / share), len(wanted)), self._live, self.effort)
+        return np.asarray((wanted[rows] & (rows >= 0)).mean(axis=1) >= share / 2)
 
     def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> Ids:
         """Return, for (q, dim) unit vectors, rows (q, k or more) among those wanted, -1 past the last."""

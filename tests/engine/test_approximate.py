@@ -74,6 +74,17 @@ def test_filters_find_the_best_of_the_allowed(built: Index, share: float) -> Non
     assert np.mean(hits) / min(10, plan.allowed) >= 0.99
 
 
+def test_a_filter_that_allows_only_what_is_far_from_the_query(built: Index) -> None:
+    allowed = np.random.default_rng(1).integers(0, 60, COUNT) < 6  # the first six clusters
+    bitmap = np.concatenate([[False], allowed])
+    far = np.random.default_rng(5).integers(0, 60, len(QUERIES)) >= 6
+    planned = Planned(built.rows(bitmap))
+    found = built.search(QUERIES, 10, planned)[1][far]
+    truth = exact(clustered(COUNT, seed=1), IDS, Planned(bitmap[1:]))[1][far]
+    hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
+    assert np.mean(hits) / 10 >= 0.99
+
+
 @pytest.mark.parametrize("kind", sorted(RECIPES))
 def test_changes_after_the_build(kind: str, tmp_path: Path) -> None:
     vectors = clustered(2000, seed=1)
