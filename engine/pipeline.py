@@ -81,10 +81,8 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
             hits = explained(hits, found, composed, model.reranker)
         clock.lap("explain")
     notes = (*unread(query, model), *notes, *spared_notes, *sure_notes)
-    next_page = None
-    if page.more and not no_match:
-        following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
-        next_page = write_cursor(following, gallery=serving.gallery, asked=asked)
+    following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
+    goes_on = page.more and not no_match
     return Result(
         hits=() if no_match else tuple(hits),
         timings=clock.milliseconds(),
@@ -93,7 +91,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         notes=notes,
         no_match=no_match,
         misses=tuple(hits) if no_match else (),
-        next_page=next_page,
+        next_page=write_cursor(following, gallery=serving.gallery, asked=asked) if goes_on else None,
     )
 
 

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,12 @@ from engine.store.database import Watch, connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
-from engine.store.rows import Record, State, encoded_rows, slices, to_item, to_record
+from engine.store.rows import Changes, Record, State, encoded_rows, slices, to_item, to_record
 from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
 from engine.store.words import forget_words, write_words
 from engine.types import PLACES, Encoded, Fingerprint, Floats, Ids, Item, Place, Signal
 
 SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What one transaction saw after a revision: ids gone, ids written anew, their embeddings in batches."""
-
-    revision: int
-    removed: Ids
-    written: Ids
-    embeddings: Iterator[tuple[Ids, Place, Encoded]]
 
 
 class Store:

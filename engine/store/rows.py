@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engine.store.models import EmbeddingRow, ItemRow
-from engine.types import Encoded, Item, Kind, Scalar, Signal
+from engine.types import Encoded, Ids, Item, Kind, Place, Scalar, Signal
 
 T = TypeVar("T")
 MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
@@ -47,6 +47,16 @@ class State:
     stamp: str | None
     revision: int
     previous_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one transaction saw after a revision: ids gone, ids written anew, their embeddings in batches."""
+
+    revision: int
+    removed: Ids
+    written: Ids
+    embeddings: Iterator[tuple[Ids, Place, Encoded]]
 
 
 def embedding_values(item_id: int, model_id: int, signal: Signal, encoded: Encoded) -> dict[str, Any]:
