@@ -1,0 +1,82 @@
+"""The table of models that tell: how each key is described and loaded.
+
+mini                    the embedded default
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from engine.telling import Answerer, Captioner
+
+DEFAULT = "mini"
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """One row of the table; a loader takes what follows the colon of the key, and a device or `None`.
+
+    A model that cannot do one of the two has no loader for it.
+    """
+
+    description: str
+    license: str
+    captioner: Callable[[str, str | None], Captioner] | None = None
+    answerer: Callable[[str, str | None], Answerer] | None = None
+    pattern: str = ""  # what follows the family's name in a key
+
+
+@dataclass(frozen=True, slots=True)
+class TellerInfo:
+    """What `list_tellers` says of a key."""
+
+    key: str
+    description: str
+    license: str
+    captions: bool
+    answers: bool
+
+
+def list_tellers() -> list[TellerInfo]:
+    """Describe every key, or pattern of keys, that tells."""
+    return [
+        TellerInfo(name + row.pattern, row.description, row.license, bool(row.captioner), bool(row.answerer))
+        for name, row in TELLERS.items()
+    ]
+
+
+def open_captioner(key: str = DEFAULT, device: str | None = None) -> Captioner:
+    """Load a model that writes captions; raises `ModelUnavailable` for another key, or missing weights."""
+    row, reference = _row(key)
+    if row.captioner is None:
+        raise ModelUnavailable(f"{key} writes no captions; these do: {_known(captions=True)}")
+    return row.captioner(reference, device)
+
+
+def open_answerer(key: str = DEFAULT, device: str | None = None) -> Answerer:
+    """Load a model that answers questions; raises `ModelUnavailable` for another key, or missing weights."""
+    row, reference = _row(key)
+    if row.answerer is None:
+        raise ModelUnavailable(f"{key} answers no questions; these do: {_known(captions=False)}")
+    return row.answerer(reference, device)
+
+
+def _row(key: str) -> tuple[Teller, str]:
+    name, colon, reference = key.partition(":")
+    row = TELLERS.get(name)
+    if row is None or bool(colon and reference) != bool(row.pattern):
+        known = ", ".join(info.key for info in list_tellers())
+        raise ModelUnavailable(f"no model {key!r} that tells of pictures; there are {known}")
+    return row, reference
+
+
+def _known(*, captions: bool) -> str:
+    return ", ".join(info.key for info in list_tellers() if (info.captions if captions else info.answers))
+
+
+TELLERS: dict[str, Teller] = {}
