@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 import engine
+from api.cli.config import config
 from api.cli.evaluate import evaluate
 from api.cli.index import index
 from api.cli.info import info
+from api.cli.keys import keys
 from api.cli.migrate import migrate
 from api.cli.models import models
 from api.cli.remove import remove
@@ -33,6 +35,8 @@ app.command()(serve)
 app.command("eval")(evaluate)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
+app.add_typer(keys, name="keys")
+app.command()(config)
 app.command()(info)
 app.command()(remove)
 app.command()(migrate)

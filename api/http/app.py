@@ -4,44 +4,59 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from api.http import items, openapi, page, pictures, problems, searches, status
+from api.http import galleries, items, openapi, page, pictures, problems, searches, status
 from api.http.guard import Guard
+from api.http.keys import Keys
 from api.http.settings import Settings
 from api.http.state import Service
 from engine import SearchEngine
 
+# Of one gallery: there under /v1/ for the first one, and under /v1/galleries/{gallery}/ for each.
+GALLERY_ROUTES = (searches.router, items.router, pictures.router, status.gallery_router)
+# Of the server as a whole, with their paths in full.
+SERVER_ROUTES = (status.router, galleries.router)
 
-def create_app(settings: Settings, engine: SearchEngine | None = None) -> FastAPI:
-    """Build the app over a gallery.
 
-    It opens the gallery when it starts and closes it when it stops; an engine that is passed in
-    stays open, its owner closes it.
+def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
+    """Build the app over one or several galleries.
+
+    It opens the galleries when it starts and closes them when it stops; engines that are passed in, one
+    a gallery in the order of the settings, stay open, their owner closes them.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = nullcontext(engine) if engine is not None else await run_in_threadpool(_open, settings)
-        with opened as running:
-            app.state.service = Service(running)
-            warming = asyncio.create_task(run_in_threadpool(app.state.service.warm))
+        with ExitStack() as opened:
+            running = engines or await run_in_threadpool(_open, settings, opened)
+            services = {
+                name: Service(name, one) for name, one in zip(settings.galleries(), running, strict=True)
+            }
+            app.state.services = services
+            warming = asyncio.create_task(run_in_threadpool(_warm, services))
             try:
                 yield
             finally:
                 await warming
-                app.state.service = None
+                app.state.services = None
 
     # The interactive pages FastAPI offers load their scripts from another host, so they are off.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.settings = settings
+    app.state.keys = Keys(settings.keys_file)
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
-    for routes in (searches, items, pictures, status):
-        app.include_router(routes.router)
+    for router in GALLERY_ROUTES:
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1/galleries/{gallery}", include_in_schema=False)
+    for router in SERVER_ROUTES:
+        app.include_router(router)
     page.mount(app)
 
     def described() -> dict[str, Any]:
@@ -53,5 +68,16 @@ def create_app(settings: Settings, engine: SearchEngine | None = None) -> FastAP
     return app
 
 
-def _open(settings: Settings) -> SearchEngine:
-    return SearchEngine.open(settings.gallery, model=settings.model, device=settings.device, create=False)
+def _open(settings: Settings, opened: ExitStack) -> tuple[SearchEngine, ...]:
+    paths = settings.galleries().values()
+    return tuple(opened.enter_context(open_gallery(settings, path)) for path in paths)
+
+
+def open_gallery(settings: Settings, path: Path) -> SearchEngine:
+    """Open one of the galleries as the settings have it."""
+    return SearchEngine.open(path, model=settings.model, device=settings.device, create=False)
+
+
+def _warm(services: dict[str, Service]) -> None:
+    for service in services.values():
+        service.warm()

@@ -48,10 +48,10 @@ def refusal(scope: Scope, settings: Settings) -> Problem | None:
     """Say why a request must not go on, from its head alone; `None` when it may."""
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if settings.hosts != ANY_HOST and _name(host) not in settings.hosts:
+    if settings.names != ANY_HOST and _name(host) not in settings.names:
         return Problem(
             421,
-            f"This service does not answer to the name {host!r}; it answers to {', '.join(settings.hosts)}",
+            f"This service does not answer to the name {host!r}; it answers to {', '.join(settings.names)}",
         )
     origin = headers.get("origin")
     if origin is not None and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != host:

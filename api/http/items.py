@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
 from api.documents import Document, item_document
+from api.http.access import READ, WRITE
 from api.http.bodies import Upload, items_request
 from api.http.ingest import add_items, add_uploads
 from api.http.openapi import form_schema, problems, request_body
@@ -40,11 +41,12 @@ FILES_SCHEMA = form_schema(
 
 
 @router.post(
-    "/v1/items",
+    "/items",
     summary="Add or replace items",
     response_model=ItemsReply,
     response_model_exclude_unset=True,
-    responses=problems(400, 403, 409, 413, 415, 422, 503),
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    dependencies=[WRITE],
     openapi_extra=request_body("ItemsRequest", FILES_SCHEMA),
 )
 def add(engine: Engine, wanted: Annotated[ItemsRequest | list[Upload], Depends(items_request)]) -> Document:
@@ -58,11 +60,12 @@ def add(engine: Engine, wanted: Annotated[ItemsRequest | list[Upload], Depends(i
 
 
 @router.get(
-    "/v1/items/{id}",
+    "/items/{id}",
     summary="Look at one item",
     response_model=ItemReply,
     response_model_exclude_unset=True,
-    responses=problems(404, 422),
+    responses=problems(401, 403, 404, 422, 429),
+    dependencies=[READ],
 )
 def show(engine: Engine, id: ItemId) -> Document:
     """Give one item as it is stored."""
@@ -70,11 +73,12 @@ def show(engine: Engine, id: ItemId) -> Document:
 
 
 @router.delete(
-    "/v1/items/{id}",
+    "/items/{id}",
     summary="Remove one item",
     status_code=204,
     response_class=Response,
-    responses=problems(403, 404, 409, 422),
+    responses=problems(401, 403, 404, 409, 422, 429),
+    dependencies=[WRITE],
 )
 def remove(engine: Engine, id: ItemId) -> None:
     """Take one item out of the gallery. The picture file it came from stays where it is."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.http.access import READ
 from api.http.items import ItemId
 from api.http.openapi import problems
 from api.http.state import Engine
@@ -41,15 +42,16 @@ def _replies(media_types: list[str], description: str) -> dict[int | str, dict[s
     return {
         200: {"description": description, "content": content},
         304: {"description": "The picture that the client already has is still the right one."},
-        **problems(404, 422),
+        **problems(401, 403, 404, 422, 429),
     }
 
 
 @router.get(
-    "/v1/items/{id}/image",
+    "/items/{id}/image",
     summary="The picture itself",
     response_class=Response,
     responses=_replies([*sorted(set(MEDIA_TYPES.values())), DOWNLOAD], "The picture file's own bytes."),
+    dependencies=[READ],
 )
 def image(engine: Engine, id: ItemId, request: Request) -> Response:
     """Give the picture file as it is. Its ETag is the SHA-256 of its bytes."""
@@ -62,10 +64,11 @@ def image(engine: Engine, id: ItemId, request: Request) -> Response:
 
 
 @router.get(
-    "/v1/items/{id}/thumbnail",
+    "/items/{id}/thumbnail",
     summary="The picture, small",
     response_class=Response,
     responses=_replies([THUMBNAIL], "A WebP picture."),
+    dependencies=[READ],
 )
 def thumbnail(
     engine: Engine,

@@ -49,6 +49,7 @@ class Problem(Exception):
         name: str | None = None,
         title: str | None = None,
         errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -56,6 +57,7 @@ class Problem(Exception):
         self.name = name
         self.title = title
         self.errors = errors
+        self.headers = headers
 
 
 def invalid(errors: Sequence[Any]) -> Problem:
@@ -79,7 +81,7 @@ def problem_response(
     if problem.errors:
         document["errors"] = [dict(error) for error in problem.errors]
     # The answer to an unexpected error is made outside the guard that marks all others.
-    marked = {**(headers or {}), "x-content-type-options": "nosniff"}
+    marked = {**(problem.headers or {}), **(headers or {}), "x-content-type-options": "nosniff"}
     return JSONResponse(document, problem.status, headers=marked, media_type=MEDIA_TYPE)
 
 

@@ -169,6 +169,23 @@ class InfoReply(BaseModel):
     texts: int
 
 
+class GalleryReply(BaseModel):
+    """One gallery of the server."""
+
+    name: str
+    path: str = Field(description="What its routes begin with, in place of /v1/.")
+    model: str
+    items: int
+    ready: bool = Field(description="Whether its model is loaded.")
+    default: bool = Field(description="Whether it is the one of the routes under /v1/.")
+
+
+class GalleriesReply(BaseModel):
+    """The galleries of the server, the first one first."""
+
+    galleries: list[GalleryReply]
+
+
 class StateReply(BaseModel):
     """How the service is."""
 

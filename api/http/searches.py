@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from api.documents import Document, result_document
+from api.http.access import READ
 from api.http.asking import SearchRequest, to_query, to_rerank
 from api.http.bodies import search_request
 from api.http.openapi import form_schema, problems, request_body
@@ -39,11 +40,12 @@ FORM_SCHEMA = form_schema(
 
 
 @router.post(
-    "/v1/search",
+    "/search",
     summary="Search with words, a picture, an item, or several of these together",
     response_model=SearchReply,
     response_model_exclude_unset=True,
-    responses=problems(400, 403, 404, 409, 413, 415, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
+    dependencies=[READ],
     openapi_extra=request_body("SearchRequest", FORM_SCHEMA),
 )
 def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_request)]) -> Document:

@@ -8,20 +8,17 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from api.http.app import create_app
-from api.http.settings import ANY_HOST, LOOPBACK_NAMES, Settings
-from engine import SearchEngine
+from api.http.app import create_app, open_gallery
+from api.http.keys import Keys
+from api.http.settings import LOOPBACK, Settings
 from engine.errors import BadInput
 
 log = logging.getLogger("crosslight")
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 # Requests under way at a stop get this long to finish.
 GRACE_SECONDS = 10
@@ -42,26 +39,37 @@ LOGGING: dict[str, Any] = {
 }
 
 
-def serve(gallery: Path, host: str, port: int, model: str | None, device: str | None) -> None:
-    """Serve a gallery until Ctrl-C or a termination signal.
+def serve(settings: Settings) -> None:
+    """Serve galleries until Ctrl-C or a termination signal.
 
-    Raises an `EngineError` when the gallery cannot be opened or the address cannot be had.
+    Raises an `EngineError` when a gallery cannot be opened, the address cannot be had, or it is not to be
+    had by everyone.
     """
-    hosts = LOOPBACK_NAMES if host in LOOPBACK else ANY_HOST
-    settings = Settings(gallery, model, device, hosts=hosts)
+    check_open(settings)
     with (
-        contextlib.closing(listen(host, port)) as listener,
-        SearchEngine.open(gallery, model=model, device=device, create=False) as engine,
+        contextlib.closing(listen(settings.host, settings.port)) as listener,
+        contextlib.ExitStack() as opened,
         _stopped_by_signals(),
     ):
+        paths = settings.galleries().values()
+        engines = [opened.enter_context(open_gallery(settings, path)) for path in paths]
         config = uvicorn.Config(
-            create_app(settings, engine),
+            create_app(settings, *engines),
             log_config=LOGGING,
             timeout_graceful_shutdown=GRACE_SECONDS,
             server_header=False,
         )
         log.info("Crosslight is at %s", url(listener))
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def check_open(settings: Settings) -> None:
+    """Refuse to let everyone in who can reach this machine, unless that is what was asked for."""
+    if settings.host not in LOOPBACK and not settings.allow_open and not Keys(settings.keys_file).needed:
+        raise BadInput(
+            f"on {settings.host} whoever reaches this machine could search and change the gallery; make a "
+            "key with: crosslight keys create NAME, or say that it is meant so with: --allow-open"
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:

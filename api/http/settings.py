@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from pydantic_settings import NoDecode
+
+from engine.errors import BadInput
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 ANY_HOST = ("*",)
+SUFFIX = ".gallery"
 
 
-@dataclass(frozen=True, slots=True)
+def _split(value: Any) -> Any:
+    """Let an environment variable or a flag hold a list: its parts are separated by commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Paths: TypeAlias = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Settings:
-    """Where the gallery is and what a request may do.
+    """Where the galleries are and what a request may do."""
 
-    `hosts` are the names a request may call this service by. The default keeps a web page that
-    points a name of its own at this machine (DNS rebinding) from reading the gallery.
-    """
+    gallery: Path = Field(description="the gallery that is served, the first of several")
+    model: str | None = Field(default=None, description="the model's key; by default the gallery's own")
+    device: str | None = Field(default=None, description="where the model runs, such as cpu or cuda")
+    max_body_bytes: int = Field(
+        default=20 * 1024 * 1024, ge=1, description="the largest body of a request, in bytes"
+    )
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=8000, description="the port; 0 takes any free one")
+    more_galleries: Paths = Field(default=(), description="further galleries to serve")
+    hosts: Names = Field(
+        default=(),
+        description="names a request may call the service by, * for any; by default those of this machine "
+        "where it listens on loopback alone, else any",
+    )
+    keys: Path | None = Field(
+        default=None, description="the file of API keys; by default server/keys.json in the gallery"
+    )
+    allow_open: bool = Field(
+        default=False, description="listen on other addresses than loopback even without API keys"
+    )
 
-    gallery: Path
-    model: str | None = None
-    device: str | None = None
-    max_body_bytes: int = 20 * 1024 * 1024
-    hosts: tuple[str, ...] = LOOPBACK_NAMES
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names a request may call this service by.
+
+        The default keeps a web page that points a name of its own at this machine (DNS rebinding)
+        from reading the gallery.
+        """
+        return self.hosts or (LOOPBACK_NAMES if self.host in LOOPBACK else ANY_HOST)
+
+    @property
+    def state(self) -> Path:
+        """The folder of what the service itself keeps: keys, jobs, answers to repeated requests."""
+        return self.gallery / "server"
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of API keys."""
+        return self.keys or self.state / "keys.json"
+
+    def galleries(self) -> dict[str, Path]:
+        """Return every gallery by the name of its directory, the first one first.
+
+        Raises `BadInput` for two of one name.
+        """
+        named: dict[str, Path] = {}
+        for path in (self.gallery, *self.more_galleries):
+            name = path.resolve().name.removesuffix(SUFFIX)
+            if name in named:
+                raise BadInput(f"{named[name]} and {path} would both be called {name!r}; rename one of them")
+            named[name] = path
+        return named

@@ -1,4 +1,4 @@
-"""What the app holds while it runs: the engine, and whether it can answer yet."""
+"""What the app holds while it runs: each gallery's engine, and whether it can answer yet."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ log = logging.getLogger("crosslight")
 
 @dataclass(slots=True)
 class Service:
-    """An open engine, and why it is not ready (`None` once its model is loaded)."""
+    """An open engine, its name, and why it is not ready (`None` once its model is loaded)."""
 
+    name: str
     engine: SearchEngine
     fault: str | None = "The model is being loaded; try again in a few seconds"
 
@@ -33,17 +34,30 @@ class Service:
             self.fault = None
 
 
-def service(request: Request) -> Service:
-    """Give a handler the running service."""
-    running: Service | None = getattr(request.app.state, "service", None)
+def services(request: Request) -> dict[str, Service]:
+    """Give a handler every gallery by name, the first one first."""
+    running: dict[str, Service] | None = getattr(request.app.state, "services", None)
     if running is None:
         raise Problem(503, "The gallery is not open")
     return running
 
 
+def service(request: Request) -> Service:
+    """Give a handler the gallery its path names, the first one where it names none."""
+    running = services(request)
+    name = request.path_params.get("gallery")
+    if name is None:
+        return next(iter(running.values()))
+    if name not in running:
+        raise Problem(404, f"No gallery is called {name!r} here; there is {', '.join(running)}")
+    return running[name]
+
+
 def engine(request: Request) -> SearchEngine:
-    """Give a handler the open engine."""
+    """Give a handler the engine of the gallery its path names."""
     return service(request).engine
 
 
+Services: TypeAlias = Annotated[dict[str, Service], Depends(services)]
+Serviced: TypeAlias = Annotated[Service, Depends(service)]
 Engine: TypeAlias = Annotated[SearchEngine, Depends(engine)]

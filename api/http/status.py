@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
+from api.http.access import READ
 from api.http.openapi import problems
 from api.http.problems import Problem
 from api.http.replies import InfoReply, StateReply
-from api.http.state import Engine, Service, service
+from api.http.state import Engine, Services
 
 router = APIRouter(tags=["status"])
+gallery_router = APIRouter(tags=["status"])
 
 
-@router.get(
-    "/v1/info", summary="What the gallery holds", response_model=InfoReply, responses=problems(409, 503)
+@gallery_router.get(
+    "/info",
+    summary="What the gallery holds",
+    response_model=InfoReply,
+    responses=problems(401, 403, 409, 429, 503),
+    dependencies=[READ],
 )
 def info(engine: Engine) -> dict[str, Any]:
     """Give the gallery's model, counts and sizes."""
@@ -29,8 +35,9 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Can it answer searches", response_model=StateReply, responses=problems(503))
-async def ready(running: Annotated[Service, Depends(service)]) -> dict[str, str]:
-    """Answer 200 once the gallery is open and its model is loaded, 503 with the reason until then."""
-    if running.fault is not None:
-        raise Problem(503, running.fault)
+async def ready(running: Services) -> dict[str, str]:
+    """Answer 200 once every gallery is open and its model is loaded, 503 with the reason until then."""
+    for one in running.values():
+        if one.fault is not None:
+            raise Problem(503, one.fault if len(running) == 1 else f"{one.name}: {one.fault}")
     return {"status": "ready"}

@@ -26,8 +26,8 @@ CODE = """
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
-from api.http import serve
-serve(Path(sys.argv[1]), "127.0.0.1", 0, None, None)
+from api.http import Settings, serve
+serve(Settings(Path(sys.argv[1]), port=0))
 """
 PART_HEAD = b'--b\r\ncontent-disposition: form-data; name="image"; filename="a"\r\n\r\n'
 NOWHERE = [("no.such.host.invalid", 0), ("203.0.113.1", 0), ("127.0.0.1", 70000)]
@@ -111,24 +111,24 @@ def test_a_port_in_use_is_named(gallery: Path) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BadInput, match=f"127.0.0.1, port {port}: Address already in use"):
-            serve(gallery, "127.0.0.1", port, None, None)
+            serve(Settings(gallery, port=port))
 
 
 @pytest.mark.parametrize(("host", "port"), NOWHERE)
 def test_an_address_that_is_not_here_is_named(gallery: Path, host: str, port: int) -> None:
     with pytest.raises(BadInput, match=f"cannot listen on {host}, port {port}: "):
-        serve(gallery, host, port, None, None)
+        serve(Settings(gallery, host=host, port=port, allow_open=True))
 
 
 def test_a_missing_gallery_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no gallery at .*missing"):
-        serve(tmp_path / "missing", "127.0.0.1", 0, None, None)
+        serve(Settings(tmp_path / "missing", port=0))
     assert not (tmp_path / "missing").exists()
 
 
 def test_another_model_than_the_gallerys_is_refused(gallery: Path) -> None:
     with pytest.raises(GalleryMismatch, match="made by the model color"):
-        serve(gallery, "127.0.0.1", 0, "mini", None)
+        serve(Settings(gallery, "mini", port=0))
 
 
 def test_the_address_can_be_typed_into_a_browser() -> None:

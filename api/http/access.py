@@ -1,0 +1,63 @@
+"""Who may use a route. Each route says so by one dependency: `READ`, `WRITE` or `ADMIN`.
+
+    @router.get("/items/{id}", dependencies=[READ], …)
+
+`admin` may do all, `write` may read too. While there is no file of keys, so may whoever reaches the service.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from api.http.keys import Key, Keys, Scope
+from api.http.problems import Problem
+
+IMPLIED: dict[Scope, frozenset[Scope]] = {
+    "read": frozenset({"read"}),
+    "write": frozenset({"read", "write"}),
+    "admin": frozenset({"read", "write", "admin"}),
+}
+CHALLENGE = {"www-authenticate": "Bearer"}
+
+_bearer = HTTPBearer(auto_error=False, description="An API key made by `crosslight keys create`.")
+_header = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="The same key, for clients without Bearer."
+)
+
+
+async def allow(
+    needed: SecurityScopes,
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    header: Annotated[str | None, Depends(_header)],
+) -> Key | None:
+    """Let a request through that has the scopes, and return its key (`None` where none is needed)."""
+    keys: Keys = request.app.state.keys
+    if not keys.needed:
+        return None
+    given = bearer.credentials if bearer is not None else header
+    if given is None:
+        raise Problem(
+            401, "This service needs an API key; send it as Authorization: Bearer KEY", headers=CHALLENGE
+        )
+    key = keys.check(given)
+    if key is None:
+        raise Problem(
+            401, "The API key is unknown or revoked; make one with: crosslight keys create", headers=CHALLENGE
+        )
+    granted = frozenset[Scope]().union(*(IMPLIED[scope] for scope in key.scopes))
+    lacking = [scope for scope in needed.scopes if scope not in granted]
+    if lacking:
+        raise Problem(
+            403, f"The key {key.name!r} has {', '.join(key.scopes)}; this needs {', '.join(lacking)}"
+        )
+    request.scope["key"] = key.id
+    return key
+
+
+READ = Security(allow, scopes=["read"])
+WRITE = Security(allow, scopes=["write"])
+ADMIN = Security(allow, scopes=["admin"])

@@ -1,0 +1,114 @@
+"""API keys: who may use which route, and that none is left open by mistake."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from serving import client_of, picture_bytes
+from starlette.testclient import TestClient
+
+from api.http import Settings, create_app
+from api.http.access import allow
+from api.http.keys import Keys
+from api.http.server import check_open
+from engine import BadInput
+
+PUBLIC = {"/healthz", "/readyz", "/"}
+
+
+def routes(app: object) -> list[APIRoute]:
+    found: list[APIRoute] = []
+    stack = list(app.routes)  # type: ignore[attr-defined]
+    while stack:
+        route = stack.pop()
+        if isinstance(route, APIRoute):
+            found.append(route)
+        stack += list(
+            getattr(route, "routes", None) or getattr(route, "effective_routes", lambda: ())() or ()
+        )
+    return found
+
+
+def auth(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+def test_every_route_declares_its_scope(gallery: Path) -> None:
+    document = create_app(Settings(gallery)).openapi()
+    described = {
+        path: operation for path, operations in document["paths"].items() for operation in operations.values()
+    }
+    assert len(described) > 5
+    for path, operation in described.items():
+        assert bool(operation.get("security")) == (path not in PUBLIC), path
+    assert allow is not None
+
+
+def test_without_keys_everyone_here_may_do_all(client: TestClient) -> None:
+    assert client.post("/v1/items", files={"files": picture_bytes("pink")}).status_code == 200
+
+
+def test_a_key_may_do_what_its_scopes_say(gallery: Path) -> None:
+    keys = Keys(Settings(gallery).keys_file)
+    _, reader = keys.create("reader", ["read"])
+    _, writer = keys.create("writer", ["write"])
+    files = {"files": picture_bytes("pink")}
+    search = {"json": {"text": "red"}}
+    with client_of(create_app(Settings(gallery))) as client:
+        nobody = client.post("/v1/search", **search)
+        assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
+        assert client.post("/v1/search", headers=auth("cl_1_2"), **search).status_code == 401
+        assert client.post("/v1/search", headers=auth(reader), **search).status_code == 200
+        assert client.post("/v1/search", headers={"x-api-key": reader}, **search).status_code == 200
+        refused = client.post("/v1/items", headers=auth(reader), files=files)
+        assert refused.status_code == 403 and "needs write" in refused.json()["detail"]
+        assert client.post("/v1/items", headers=auth(writer), files=files).status_code == 200
+        assert client.get("/v1/info", headers=auth(writer)).status_code == 200
+        assert client.get("/v1/galleries/gallery/info").status_code == 401
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_revoked_key_is_refused_by_a_running_service(gallery: Path) -> None:
+    keys = Keys(Settings(gallery).keys_file)
+    with client_of(create_app(Settings(gallery))) as client:
+        assert client.get("/v1/info").status_code == 200
+        _, text = keys.create("app", ["admin"])
+        assert client.get("/v1/info").status_code == 401
+        assert client.get("/v1/info", headers=auth(text)).status_code == 200
+        keys.revoke("app")
+        assert client.get("/v1/info", headers=auth(text)).status_code == 401
+        keys.path.unlink()
+        assert client.get("/v1/info").status_code == 401, "a lost file of keys must not open the service"
+
+
+def test_only_a_hash_of_a_key_is_kept_and_only_for_its_owner(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "some" / "keys.json")
+    key, text = keys.create("app", ["write", "read"])
+    kept = keys.path.read_text("utf-8")
+    assert text not in kept and text.split("_")[2] not in kept
+    assert json.loads(kept)["keys"][0]["scopes"] == ["read", "write"] == list(key.scopes)
+    assert stat.S_IMODE(keys.path.stat().st_mode) == 0o600
+    assert Keys(keys.path).check(text) == key
+
+
+def test_a_key_that_cannot_be_made_or_named_is_told(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys.json")
+    with pytest.raises(BadInput, match="no scope 'all'"):
+        keys.create("app", ["all"])
+    with pytest.raises(BadInput, match="names 0 valid keys"):
+        keys.revoke("nobody")
+    keys.path.write_text("[]")
+    with pytest.raises(BadInput, match="is no file of API keys"):
+        keys.listed()
+
+
+def test_other_addresses_than_loopback_need_keys_or_a_word(gallery: Path) -> None:
+    with pytest.raises(BadInput, match="crosslight keys create"):
+        check_open(Settings(gallery, host="0.0.0.0"))
+    check_open(Settings(gallery, host="0.0.0.0", allow_open=True))
+    Keys(Settings(gallery).keys_file).create("app", ["read"])
+    check_open(Settings(gallery, host="0.0.0.0"))
