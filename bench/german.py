@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.machine import describe
+from engine.calibration import DEEPEST, read_calibration
 from engine.encoders.mini import load_mini
 from engine.encoders.weights import bundled_mini
 from engine.evaluate import CUTS, Ranks, bootstrap, recall_table
 from engine.types import Floats
+from training.calibrate import calibration_error, shown
 from training.data import SEED, read_photos, select
 from training.gallery import TEXT_TO_IMAGE
 from training.measure import encode_photos, rank
@@ -44,6 +46,14 @@ def rows(name: str, ranks: Mapping[str, Ranks], asked: Ranks) -> list[str]:
         cells = [f"{table[f'R@{k}']:.1f} ({'-'.join(f'{v:.1f}' for v in ranges[f'R@{k}'])})" for k in CUTS]
         lines.append(f"| {name} | {stage} | {' | '.join(cells)} |")
     return lines
+
+
+def false_alarms(texts: Floats, pictures: Floats) -> float:
+    """Tell how many percent of the texts, whose picture is there, are told that nothing matches."""
+    known = read_calibration(bundled_mini())
+    assert known is not None
+    nearest = -np.sort(-(texts @ pictures.T), axis=1)[:, :DEEPEST]
+    return 100 * float(np.mean([known.no_match.says(row, len(pictures)) for row in nearest]))
 
 
 def ratio(german: Ranks, english: Ranks, photos: int) -> str:
@@ -76,14 +86,20 @@ def main() -> None:
     owner, asked = np.repeat(places, 5), np.repeat(np.arange(len(places)), 5)
     models = {"mini": mini, "mini-de": load_mini(words=bundled_mini("mini-de"))[0]}
     found: dict[str, dict[str, Ranks]] = {}
+    sure: list[str] = []
     print("| model, language | stage | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- | --- |")
     for key, language in (("mini", "English"), ("mini", "German"), ("mini-de", "German")):
         texts = models[key].encode_text(captions[language])
         name = f"`{key}`, {language}"
         found[name] = {"recall": nearest(texts.vectors, pictures.vectors, owner)}
+        sure.append(f"| {name} | {false_alarms(texts.vectors, pictures.vectors):.1f} % |")
         if options.rerank:
-            found[name]["reranked"] = 1 + rank(reranker, pictures, texts, owner, TEXT_TO_IMAGE).after
-        print("\n".join(rows(name, found[name], asked)))
+            ranked = rank(reranker, pictures, texts, owner, TEXT_TO_IMAGE)
+            found[name]["reranked"] = 1 + ranked.after
+            sure[-1] += f" {calibration_error(*shown(ranked.chances, ranked.relevant)):.3f} |"
+        print("\n".join(rows(name, found[name], asked)), flush=True)
+    print("\n| model, language | told that nothing matches, though it does | calibration error |")
+    print("\n".join(["| --- | --- | --- |", *sure]))
     for stage in found["`mini`, English"]:
         shares = ratio(found["`mini-de`, German"][stage], found["`mini`, English"][stage], len(places))
         print(f"\nGerman R@10 by mini-de is {shares} of English R@10 by mini, {stage}.")

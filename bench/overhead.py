@@ -70,7 +70,7 @@ def bare(engine: SearchEngine, folder: Path, made: dict[str, bytes]) -> Callable
         parts = reranker.score(query, "text", candidates)
         total = np.sum(list(parts.values()), axis=0)
         best = np.argsort(-total, kind="stable")
-        reranker.probability(total[best], "text", "image")
+        reranker.probability(total[best], "text", "image", len(ids))
         chosen: list[int] = found[0][best[:K]].tolist()
         items = store.items(chosen)
         return [item_id for item_id in chosen if item_id in items]

@@ -17,9 +17,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from api.cli.hits import item_text
 from api.cli.index import Job, index_with_bar, show_report, stop_on_interrupt
 from api.cli.output import INTERRUPTED, guarded, plain, stdout
-from api.cli.search import item_text
 from engine import BadInput, Part, Query, Report, Result, SearchEngine
 from engine.types import Hit
 from indexer import Reading

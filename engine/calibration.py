@@ -7,6 +7,7 @@ nothing on these matters rather than guess.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class NoMatch:
 class Calibration:
     """What a model knows of its own answers.
 
+    `with_words` is to `no_match` as a gallery with captions is to one without: it judges by what pictures,
+    captions and words say together, on the scale of pictures' cosines (`engine/hybrid.py`).
     `look_alike` is the cosine from which two pictures count as one; `lead` how far the first must
     be ahead of the second, in cosine, for reranking to leave it first.
     """
@@ -73,6 +76,7 @@ class Calibration:
     no_match: NoMatch
     look_alike: float
     lead: float
+    with_words: NoMatch | None = None
 
 
 def read_calibration(folder: Path) -> Calibration | None:
@@ -80,5 +84,14 @@ def read_calibration(folder: Path) -> Calibration | None:
     known = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("calibration")
     if known is None:
         return None
-    no_match = NoMatch(**{name: tuple(values) for name, values in known["no_match"].items()})
-    return Calibration(no_match, known["look_alike"], known["lead"])
+    worded = known.get("with_words")
+    return Calibration(
+        _no_match(known["no_match"]),
+        known["look_alike"],
+        known["lead"],
+        None if worded is None else _no_match(worded),
+    )
+
+
+def _no_match(known: Mapping[str, Sequence[float]]) -> NoMatch:
+    return NoMatch(**{name: tuple(values) for name, values in known.items()})  # type: ignore[arg-type]

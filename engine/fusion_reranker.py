@@ -22,13 +22,19 @@ Spans = Callable[[str], list[tuple[str, int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """The weight of each part of a score, and the logistic that makes it a probability."""
+    """The weight of each part of a score, and the logistic that makes it a probability.
+
+    The logistic was fitted in a gallery of `among` items. In another size its logit falls by `crowd` for each
+    unit of the logarithm of how many times as many there are: the more items, the more others look right.
+    """
 
     visual: float
     late: float
     fusion: float
     slope: float
     offset: float
+    crowd: float = 0.0
+    among: float = 1000.0
 
 
 def direction(name: str) -> tuple[str, str]:
@@ -70,13 +76,15 @@ class FusionReranker:
             "fusion": np.float32(blend.fusion) * fusion.cpu().numpy(),
         }
 
-    def probability(self, scores: Floats, query: Kind, item: Kind) -> Floats | None:
-        """Turn scores into probabilities of relevance (Platt, 1999)."""
+    def probability(self, scores: Floats, query: Kind, item: Kind, items: int) -> Floats | None:
+        """Turn scores into probabilities of relevance (Platt, 1999), among so many items."""
         blend = self.blends.get((query, item))
         if blend is None:
             return None
-        logits = blend.slope * scores.astype(np.float64) + blend.offset
-        return (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # a logistic that never overflows
+        shift = blend.crowd * np.log(max(items, 1) / blend.among)
+        logits = blend.slope * scores.astype(np.float64) + blend.offset - shift
+        chances: Floats = (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # it never overflows
+        return chances
 
     def explain(self, text: str, query: Encoded, candidates: Candidates) -> list[tuple[WordMap, ...]]:
         """Tell where each word of the text looked, from the cross-attention; see `Reranker`."""

@@ -72,7 +72,13 @@ def migrate(
         loaded = load_model(model, device)
         encoder = loaded.encoder
         if encoder.stamp == state.stamp:
-            raise BadInput(f"{path} is searched with these weights already (model {state.model})")
+            said = f"{path} is searched with these weights already (model {state.model})"
+            if model != state.model:
+                said = (
+                    f"{model} searches the vectors of {state.model} as they are: there is nothing to change; "
+                    f"name it when the gallery is opened: --model {model} of search and serve"
+                )
+            raise BadInput(said)
         candidate = Candidate.of_model(store, model, encoder.stamp, encoder.dim)
         _drop(gallery, [other for other in candidates(store) if other.model_id != candidate.model_id])
         run = _Run(gallery, store, candidate, progress, encoder)

@@ -26,8 +26,8 @@ from engine.serving import Serving
 from engine.shaping import Shaped, depth, shape
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import OWN, Alike, Bitmap, Hit, Item, Plan, Query, Result, Signal
-from engine.verdict import is_plain, spared, sure
+from engine.types import OWN, Alike, Bitmap, Hit, Item, Query, Result, Signal
+from engine.verdict import is_plain, no_match, spared, sure
 
 DIVERSIFIED = "the hits are in an order of diversity; their scores are as they were"
 Fetch: TypeAlias = Callable[[Sequence[int]], dict[int, Item]]
@@ -61,8 +61,8 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         clock.lap("filter")
         found = recall(serving.generation, serving.store, composed, wanted)
     clock.lap("recall")
-    known = model.calibration if is_plain(query, found.telling) else None
-    no_match = known.no_match.says(found.scores[Signal.VISUAL], _items(wanted.plan)) if known else None
+    known = model.calibration if is_plain(query, found) else None
+    nothing = no_match(query, found, wanted, model.calibration)
     ranked, spared_notes = _reranked(found, composed, wanted, options, known, model, serving)
     clock.lap("rerank")
     count, sure_notes = sure(ranked.probabilities, len(ranked.ids), options.precision, serving.key)
@@ -82,22 +82,17 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
         clock.lap("explain")
     notes = (*unread(query, model), *notes, *spared_notes, *sure_notes)
     following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
-    goes_on = page.more and not no_match
+    goes_on = page.more and not nothing
     return Result(
-        hits=() if no_match else tuple(hits),
+        hits=() if nothing else tuple(hits),
         timings=clock.milliseconds(),
         reranked=ranked.reranked,
         plan=wanted.plan,
         notes=notes,
-        no_match=no_match,
-        misses=tuple(hits) if no_match else (),
+        no_match=nothing,
+        misses=tuple(hits) if nothing else (),
         next_page=write_cursor(following, gallery=serving.gallery, asked=asked) if goes_on else None,
     )
-
-
-def _items(plan: Plan) -> int:
-    """Count the items searched; where no filter had to be counted they are at any rate many."""
-    return plan.held if plan.allowed is None else plan.allowed
 
 
 def _reranked(

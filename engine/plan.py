@@ -29,6 +29,11 @@ OVER_FETCH_LEAST = 20_000  # in a gallery of more items than this
 MARGIN, MORE = 1.25, 100  # so many times the hits that the estimate calls for, and so many more
 
 
+def searched(plan: Plan) -> int:
+    """Count the items searched; where no filter had to be counted they are at any rate many."""
+    return plan.held if plan.allowed is None else plan.allowed
+
+
 def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
     """Choose how to search an index for the items that a bitmap names (`None`: all)."""
     held = len(index) if index is not None else 0

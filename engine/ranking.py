@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.hybrid import Scores, has, total, weigh
+from engine.plan import searched
 from engine.query import Composed, Read
 from engine.recall import Recalled, Wanted
 from engine.rerank import Reranker
@@ -66,7 +67,7 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
     sums = total(parts)
     best = np.argsort(-sums, kind="stable")
     new = np.concatenate([best, positions[depth:]])
-    chances = reranker.probability(sums[best], composed.read[0].kind, found.kind)
+    chances = reranker.probability(sums[best], composed.read[0].kind, found.kind, searched(wanted.plan))
     return Ranking(
         ids=found.ids[new],
         positions=new,

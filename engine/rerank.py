@@ -25,8 +25,11 @@ class Reranker(Protocol):
         """
         ...
 
-    def probability(self, scores: Floats, query: Kind, item: Kind) -> Floats | None:
-        """Turn scores (n,) into probabilities of relevance, or `None` when not calibrated."""
+    def probability(self, scores: Floats, query: Kind, item: Kind, items: int) -> Floats | None:
+        """Turn scores (n,) into probabilities of relevance, or `None` when not calibrated.
+
+        `items` is how many were searched: the same score says less where more could have it.
+        """
         ...
 
     def explain(self, text: str, query: Encoded, candidates: Candidates) -> list[tuple[WordMap, ...]]:

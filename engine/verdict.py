@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from engine.budget import Pace, afforded, lead_of
 from engine.calibration import Calibration
 from engine.errors import BadInput
+from engine.hybrid import total
 from engine.options import Options
+from engine.plan import searched
+from engine.recall import Recalled, Wanted
 from engine.types import Budget, Candidates, Floats, Query, Signal
 
+WORDED = {Signal.VISUAL, Signal.CAPTION, Signal.LEXICAL}
 
-def is_plain(query: Query, signals: Iterable[Signal]) -> bool:
-    """Say whether a search is one that models are calibrated for: one text asked of pictures alone."""
-    one_text = len(query.parts) == 1 and query.parts[0].text is not None and not query.phrases
-    return one_text and list(signals) == [Signal.VISUAL]
+
+def is_plain(query: Query, found: Recalled) -> bool:
+    """Say whether one text was asked of pictures alone."""
+    return _is_one_text(query) and found.telling == [Signal.VISUAL]
+
+
+def no_match(query: Query, found: Recalled, wanted: Wanted, known: Calibration | None) -> bool | None:
+    """Say whether nothing matches; `None` for a search that was not calibrated.
+
+    Judged is one text, asked of pictures by their cosines, or of pictures with captions by what pictures,
+    captions and words say together, under the weights that the model has learned.
+    """
+    if known is None or not _is_one_text(query):
+        return None
+    items = searched(wanted.plan)
+    if found.telling == [Signal.VISUAL]:
+        return known.no_match.says(found.scores[Signal.VISUAL], items)
+    together = Signal.VISUAL in found.telling and set(found.telling) <= WORDED
+    learned = wanted.learned is not None and all(weight == 1 for weight in wanted.weights.values())
+    if known.with_words is None or not (together and learned):
+        return None
+    return known.with_words.says(total(found.parts), items)
+
+
+def _is_one_text(query: Query) -> bool:
+    return len(query.parts) == 1 and query.parts[0].text is not None and not query.phrases
 
 
 def spared(

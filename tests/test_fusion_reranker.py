@@ -40,7 +40,7 @@ def test_it_knows_the_two_directions(loaded: tuple[MiniEncoder, FusionReranker])
     reranker = loaded[1]
     assert reranker.supports("text", "image") and reranker.supports("image", "text")
     assert not reranker.supports("text", "text") and not reranker.supports("image", "image")
-    assert reranker.probability(np.zeros(1, np.float32), "text", "text") is None
+    assert reranker.probability(np.zeros(1, np.float32), "text", "text", 10) is None
 
 
 def test_parts_are_float32_and_recall_counts(
@@ -88,7 +88,7 @@ def test_both_directions_judge_a_pair_by_the_same_tokens(
 def test_probability_is_a_logistic_of_the_score(loaded: tuple[MiniEncoder, FusionReranker]) -> None:
     reranker = loaded[1]
     scores = np.array([-1000, 0, 1, 2, 1000], np.float32)
-    chances = reranker.probability(scores, "text", "image")
+    chances = reranker.probability(scores, "text", "image", 1000)
     assert chances is not None and chances.dtype == np.float32
     assert (np.diff(chances) >= 0).all() and chances[0] >= 0 and chances[-1] <= 1
     logits = [math.log(p / (1 - p)) for p in chances[1:4].tolist()]

@@ -2,8 +2,9 @@
 
     python -m training.answers --data DIR
 
-Everything is learned on held-back photographs, with training photographs beside them as wrong answers,
-and written into the bundle's config.json. To be run again whenever the weights have changed.
+Also how much less a score says in a larger gallery. Everything is learned on held-back photographs, with
+training photographs beside them as wrong answers, and written into the bundle's config.json. To be run
+again whenever the weights have changed, after `training.hybrid`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from PIL import Image, ImageEnhance
 from engine.calibration import MIDDLE, Calibration, NoMatch
 from engine.encoders.mini import MiniEncoder, load_mini
 from engine.encoders.weights import bundled_mini
-from engine.fusion_reranker import FusionReranker
-from engine.types import Candidates
+from engine.fusion_reranker import Blend
+from engine.hybrid import Balance
 from training.data import SEED, Photo, read_photos, read_picture, select
-from training.evidence import Asked, Samples, ask, encode, samples
-from training.gallery import DEPTH, Floats
+from training.evidence import Samples, ask, encode, samples
+from training.gallery import TEXT_TO_IMAGE, Floats
+from training.judged import Judged, judge
+from training.worded import worded
 
 log = logging.getLogger("training")
 OTHERS = 1000  # training photographs among those held back, as wrong answers
@@ -108,23 +111,6 @@ def variants(image: Image.Image) -> dict[str, Image.Image]:
     }
 
 
-def fit_lead(reranker: FusionReranker, asked: Asked, rng: np.random.Generator) -> float:
-    """Find the least lead, in cosine, from which reranking hardly ever puts another hit first."""
-    leads, upsets = [], []
-    for query in rng.permutation(len(asked.cosines))[:LEADERS]:
-        for size in SIZES[1:]:
-            among = rng.permutation(asked.cosines.shape[1])[:size]
-            order = among[np.argsort(-asked.cosines[query, among], kind="stable")][:DEPTH]
-            recall = asked.cosines[query, order]
-            pictures = asked.pictures
-            assert pictures.tokens is not None and pictures.lengths is not None
-            candidates = Candidates("image", order, recall, pictures.tokens[order], pictures.lengths[order])
-            parts = reranker.score(asked.texts.row(int(asked.rows[query])), "text", candidates)
-            leads.append(recall[0] - recall[1])
-            upsets.append(np.stack(list(parts.values())).sum(0).argmax() != 0)
-    return least_lead(np.array(leads), np.array(upsets))
-
-
 def least_lead(leads: Floats, upsets: npt.NDArray[np.bool_]) -> float:
     """Return the least lead such that, of all as large, no more than UPSETS are overturned."""
     order = np.argsort(-leads)
@@ -135,8 +121,26 @@ def least_lead(leads: Floats, upsets: npt.NDArray[np.bool_]) -> float:
     return round(float(leads[order[last]]) + 5e-5, 4)
 
 
-def fit(data: Path) -> Calibration:
-    """Fit everything on held-back photographs."""
+def fit_crowd(found: Judged, blend: Blend) -> float:
+    """Find how much the logit of a score falls as the gallery grows, by maximum likelihood.
+
+    Slope and offset stay as they are; `Blend` says what the number means.
+    """
+    real = np.isfinite(found.scores)
+    logits = (blend.slope * found.scores + blend.offset)[real].astype(np.float64)
+    size = np.broadcast_to(np.log(found.items / blend.among)[:, None], real.shape)[real]
+    right, crowd = found.right[real], 1.0
+    for _ in range(50):
+        chances = 0.5 + 0.5 * np.tanh((logits - crowd * size) / 2)
+        step = float((size * (chances - right)).sum() / (size**2 * chances * (1 - chances)).sum())
+        crowd += step
+        if abs(step) < 1e-8:
+            break
+    return round(crowd, 4)
+
+
+def fit(data: Path, balance: Balance) -> tuple[Calibration, float]:
+    """Fit everything on held-back photographs; also how much probabilities fall in larger galleries."""
     encoder, reranker = load_mini()
     photos, rng = read_photos(data), np.random.default_rng(SEED)
     others = rng.permutation(select(photos, "train"))[:OTHERS].tolist()
@@ -149,11 +153,15 @@ def fit(data: Path) -> Calibration:
     for here, there in (("flickr8k", "coco"), ("coco", "flickr8k")):
         foreign = ask(asked, groups[asked.owner] == here, groups == there)
         found.append(samples(foreign, SIZES, QUERIES // 2, rng))
-    return Calibration(
+    said = worded(encoder, chosen, asked, balance, rng)
+    judged = judge(reranker, asked, SIZES[1:], LEADERS, rng)
+    known = Calibration(
         fit_no_match(Samples.joined(found)),
         fit_look_alike(encoder, chosen, asked.pictures.vectors),
-        fit_lead(reranker, asked, rng),
+        least_lead(judged.lead, judged.upset),
+        fit_no_match(samples(asked, SIZES, QUERIES, rng, said)),
     )
+    return known, fit_crowd(judged, reranker.blends["text", "image"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,7 +171,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     path = bundled_mini() / "config.json"
-    config = {**json.loads(path.read_text(encoding="utf-8")), "calibration": asdict(fit(chosen.data))}
+    config = json.loads(path.read_text(encoding="utf-8"))
+    known, crowd = fit(chosen.data, Balance(**config["hybrid"][TEXT_TO_IMAGE]["recall"]))
+    log.info("probabilities: a logit falls by %.3f for each unit of the logarithm of the size", crowd)
+    config["blends"][TEXT_TO_IMAGE]["crowd"] = crowd
+    config["calibration"] = asdict(known)
     path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 

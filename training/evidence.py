@@ -7,7 +7,7 @@ them, have been taken out of the gallery.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from training.measure import encode_pictures
 
 SAME = 0.6  # cosine of two captions' sentence vectors from which they mean about the same
 BATCH = 64
+ASKING = 2  # captions of each photograph that ask; never the first, where it has others
 Bools = npt.NDArray[np.bool_]
 
 
@@ -34,11 +35,13 @@ Bools = npt.NDArray[np.bool_]
 class Asked:
     """q queries, `rows` (q,) of the texts, and n pictures; `owner` (q,) is each query's own, or -1.
 
-    `cosines` (q, n), and `alike` (q, n): whether the picture matches the query, its own or not.
+    `cosines` (q, n), and `alike` (q, n): whether the picture matches the query, its own or not. `words` (q,)
+    are the queries as they are written.
     """
 
     pictures: Encoded
     texts: Encoded
+    words: tuple[str, ...]
     rows: Ints
     owner: Ints
     cosines: Floats
@@ -86,18 +89,21 @@ def meanings(captions: Sequence[str]) -> Floats:
 
 
 def encode(encoder: MiniEncoder, photos: Sequence[Photo], asking: int | None = None) -> Asked:
-    """Encode photographs; the captions of the first `asking` (default: all) are the queries."""
+    """Encode photographs; some captions of the first `asking` (default: all) are the queries."""
     pictures = encode_pictures(encoder, photos)
     owner = np.repeat(np.arange(len(photos)), [len(photo.captions) for photo in photos])
     captions = [caption for photo in photos for caption in photo.captions]
     means = meanings(captions)
-    queries = owner < (len(photos) if asking is None else asking)
-    texts = encoder.encode_text([c for c, is_query in zip(captions, queries, strict=True) if is_query])
     first = np.searchsorted(owner, np.arange(len(photos)))
+    place = np.arange(len(owner)) - first[owner]
+    several = np.bincount(owner)[owner] > 1
+    queries = (place >= several) & (place < several + ASKING)
+    queries &= owner < (len(photos) if asking is None else asking)
+    words = tuple(caption for caption, is_query in zip(captions, queries, strict=True) if is_query)
+    texts = encoder.encode_text(words)
     alike = np.maximum.reduceat(means[queries] @ means.T, first, axis=1) >= SAME  # (q, n)
-    return Asked(
-        pictures, texts, np.arange(len(texts)), owner[queries], texts.vectors @ pictures.vectors.T, alike
-    )
+    cosines = texts.vectors @ pictures.vectors.T
+    return Asked(pictures, texts, words, np.arange(len(texts)), owner[queries], cosines, alike)
 
 
 def ask(asked: Asked, queries: Bools, pictures: Bools, owner: Ints | None = None) -> Asked:
@@ -107,18 +113,25 @@ def ask(asked: Asked, queries: Bools, pictures: Bools, owner: Ints | None = None
     return Asked(
         Encoded(encoded.vectors[pictures], encoded.tokens[pictures], encoded.lengths[pictures]),
         asked.texts,
-        some,
+        tuple(asked.words[query] for query in some.tolist()),
+        asked.rows[some],
         np.full(len(some), -1) if owner is None else owner,
         asked.cosines[np.ix_(queries, pictures)],
         asked.alike[np.ix_(queries, pictures)],
     )
 
 
-def samples(asked: Asked, sizes: Sequence[int], count: int, rng: np.random.Generator) -> Samples:
+Said = Callable[[int, Ints], Floats]  # the scores of some pictures for a query
+
+
+def samples(
+    asked: Asked, sizes: Sequence[int], count: int, rng: np.random.Generator, said: Said | None = None
+) -> Samples:
     """Search galleries of random pictures by some queries, with what matches and without it.
 
-    Each query is put to a gallery with its own picture, to the same without that, and without
-    all that match. One without a picture of its own is put to the last kind alone.
+    What is `said` of pictures is their cosine by default. Each query is put to a gallery with its own
+    picture, to the same without that, and without all that match. One
+    without a picture of its own is put to the last kind alone.
     """
     rows: list[tuple[npt.NDArray[np.float64], int, bool, bool, int]] = []
     for query in rng.permutation(len(asked.cosines))[:count].tolist():
@@ -133,6 +146,7 @@ def samples(asked: Asked, sizes: Sequence[int], count: int, rng: np.random.Gener
                 kinds |= {"match": np.append(among[:-1], own), "removed": among}
             for kind, chosen in kinds.items():
                 if len(chosen) >= min(sizes):
-                    told = evidence(-np.sort(-cosines[chosen]))
+                    scores = cosines[chosen] if said is None else said(query, chosen)
+                    told = evidence(-np.sort(-scores))
                     rows.append((told, size, kind == "match", kind == "removed", query))
     return Samples(*(np.array(column) for column in zip(*rows, strict=True)))

@@ -194,7 +194,7 @@ def learn(bundle: Path, data: Path) -> Learned:
         second = fit_balance(lists, (blend["slope"], blend["offset"]))
         scores = scored(lists, second)
         tell("reranked", lists, scores)
-        chances = reranker.probability(scores.ravel(), "text", "image")
+        chances = reranker.probability(scores.ravel(), "text", "image", len(held) + len(others))
         assert chances is not None
         error = calibration_error(*shown(chances.reshape(scores.shape), lists.relevant))
         print(f"calibration error of the first ten {error:.4f}")

@@ -82,7 +82,7 @@ def rank(reranker: FusionReranker, pictures: Encoded, texts: Encoded, owner: Int
         parts = reranker.score(_take(queries, np.array([query])), kind, candidates)
         scores: Floats = np.stack(list(parts.values())).sum(0)
         again = np.argsort(-scores, kind="stable")
-        found = reranker.probability(scores[again], kind, wanted)
+        found = reranker.probability(scores[again], kind, wanted, len(items))
         assert found is not None
         before.append(int(right[order].argmax()))
         after.append(int(right[np.concatenate([order[again], order[DEPTH:]])].argmax()))

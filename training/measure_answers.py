@@ -3,7 +3,8 @@
     python -m training.measure_answers --data DIR
 
 Writes into the model card how well queries that match nothing are told from those that do, by the size
-of the gallery and by what was taken out of it, and what it costs not to rerank where the first leads.
+of the gallery and by what was taken out of it, how far probabilities are off by its size, and what it
+costs not to rerank where the first leads.
 Intervals are 95 % bootstrap over queries.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +21,21 @@ import numpy as np
 from engine.calibration import MIDDLE, Calibration, NoMatch, read_calibration
 from engine.encoders.mini import load_mini
 from engine.encoders.weights import bundled_mini
-from engine.fusion_reranker import FusionReranker
-from engine.types import Candidates
+from engine.fusion_reranker import Blend
+from engine.hybrid import read_learnings
+from training.calibrate import calibration_error
 from training.data import SEED, read_photos, select
-from training.evidence import Asked, Bools, Samples, ask, encode, samples
-from training.gallery import DEPTH, Floats
+from training.evidence import Bools, Samples, ask, encode, samples
+from training.gallery import Floats
+from training.judged import Judged, judge
 from training.measure import SETS
+from training.worded import worded
 
 log = logging.getLogger("training")
 SIZES = (20, 100, 400, 999)
-QUERIES = 1500
-RERANKED = 1000
+GALLERIES = (20, 100, 300, 400, 1000)
+QUERIES = 1000
+RERANKED = 300
 MARKS = "<!-- answers -->", "<!-- end of answers -->"
 NONSENSE = (
     "asdfgh qwertz uiop", "lorem ipsum dolor sit amet", "xkcd zzyzx plugh", "0x7f3a 0b1101 null",
@@ -98,65 +104,119 @@ def rows(name: str, judge: NoMatch, own: Samples, foreign: Samples) -> list[str]
     return lines
 
 
-def leads(reranker: FusionReranker, asked: Asked, lead: float) -> tuple[float, float, float]:
+def leads(found: Judged, lead: float) -> tuple[float, float, float]:
     """Return R@1 in percent with every query reranked, with leaders left alone, and the share of leaders."""
-    first, sparing, spared = [], [], []
-    for query in np.random.default_rng(SEED).permutation(len(asked.cosines))[:RERANKED].tolist():
-        order = np.argsort(-asked.cosines[query], kind="stable")[:DEPTH]
-        recall, pictures = asked.cosines[query, order], asked.pictures
-        assert pictures.tokens is not None and pictures.lengths is not None
-        candidates = Candidates("image", order, recall, pictures.tokens[order], pictures.lengths[order])
-        parts = reranker.score(asked.texts.row(int(asked.rows[query])), "text", candidates)
-        best = int(np.stack(list(parts.values())).sum(0).argmax())
-        spared.append(recall[0] - recall[1] >= lead)
-        first.append(order[best] == asked.owner[query])
-        sparing.append(order[0 if spared[-1] else best] == asked.owner[query])
-    shares = [100 * float(np.mean(some)) for some in (first, sparing, spared)]
+    spared = found.lead >= lead
+    right = np.where(spared, found.first_is_right, found.right[:, 0])
+    shares = [100 * float(np.mean(some)) for some in (found.right[:, 0], right, spared)]
     return shares[0], shares[1], shares[2]
 
 
-def measure(data: Path, known: Calibration) -> str:
+def chances(name: str, blend: Blend, found: Judged) -> list[str]:
+    """Write how far probabilities are off by the size of the gallery, with it in mind and without."""
+    lines = []
+    for size in sorted(set(found.items.tolist())):
+        real = np.isfinite(found.scores) & (found.items == size)[:, None]
+        logits = blend.slope * found.scores[real] + blend.offset
+        shifts = (0.0, blend.crowd * float(np.log(size / blend.among)))
+        told = [(0.5 + 0.5 * np.tanh((logits - shift) / 2)).astype(np.float32) for shift in shifts]
+        right = found.right[real]
+        errors = " | ".join(f"{calibration_error(chance, right):.3f}" for chance in told)
+        first = np.where(np.isfinite(found.scores[:, 0]) & (found.items == size))[0]
+        mean = 0.5 + 0.5 * np.tanh((blend.slope * found.scores[first, 0] + blend.offset - shifts[1]) / 2)
+        best = f"{100 * mean.mean():.0f} % | {100 * found.right[first, 0].mean():.0f} %"
+        lines.append(f"| {name} | {size} | {errors} | {best} |")
+    return lines
+
+
+@dataclass
+class Tables:
+    """The rows of the tables, as they are measured."""
+
+    nothing: list[str] = field(default_factory=list)
+    worded: list[str] = field(default_factory=list)
+    chances: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        head = (
+            "| set | items | matches nothing: | AUROC | told so | told so though it matches |\n"
+            + 6 * "| --- "
+        )
+        probable = (
+            "| set | items | calibration error as among 1,000 | with the size in mind | mean probability of "
+            "the first | first is right |\n" + 6 * "| --- "
+        )
+        tables = ((head, self.nothing), (head, self.worded), (probable, self.chances))
+        told = (
+            "Pictures alone:",
+            "Pictures of which some have captions:",
+            "Probabilities of the ten hits shown:",
+        )
+        parts = [
+            "\n".join([name, "", f"{top}|", *lines]) for name, (top, lines) in zip(told, tables, strict=True)
+        ]
+        return "\n\n".join([*parts, *self.notes])
+
+
+def measure(data: Path, known: Calibration, distractors: int) -> str:
     """Measure on both validation sets, as Markdown."""
     encoder, reranker = load_mini()
+    balance = read_learnings(bundled_mini() / "config.json")["text", "image"].recall
     photos, rng = read_photos(data), np.random.default_rng(SEED)
     chosen = {name: [photos[i] for i in select(photos, "val", group)] for name, group in SETS.items()}
-    asked = encode(encoder, [photo for some in chosen.values() for photo in some])
-    sets = np.repeat(list(chosen), [len(some) for some in chosen.values()])
-    lines = [
-        "| set | items | matches nothing: | AUROC | told so | told so though it matches |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    notes = []
+    every = [photo for some in chosen.values() for photo in some]
+    others = rng.permutation(select(photos, "train"))[:distractors].tolist()
+    asked = encode(encoder, [*every, *(photos[i] for i in others)], asking=len(every))
+    log.info("encoded %d photographs", len(every) + distractors)
+    sets = np.array([name for name, some in chosen.items() for _ in some] + [""] * distractors)
     nonsense = encoder.encode_text(NONSENSE).vectors
-    for name in chosen:
+    tables, blend = Tables(), reranker.blends["text", "image"]
+    for name, some in chosen.items():
         mine, own = sets == name, sets[asked.owner] == name
         place = np.cumsum(mine) - 1
         inside = ask(asked, own, mine, place[asked.owner[own]])
-        foreign = samples(ask(asked, ~own, mine), SIZES, QUERIES, rng)
-        lines += rows(name, known.no_match, samples(inside, SIZES, QUERIES, rng), foreign)
-        cosines = -np.sort(-nonsense @ inside.pictures.vectors.T, axis=1)
-        told = sum(bool(known.no_match.says(row, len(mine))) for row in cosines)
-        reranked, sparing, share = leads(reranker, inside, known.lead)
-        notes += [
+        foreign = ask(asked, ~own, mine)
+        tables.nothing += rows(
+            name, known.no_match, *(samples(one, SIZES, QUERIES, rng) for one in (inside, foreign))
+        )
+        if known.with_words is not None:
+            said = [worded(encoder, some, one, balance, rng) for one in (inside, foreign)]
+            both = zip((inside, foreign), said, strict=True)
+            found = [samples(one, SIZES, QUERIES, rng, says) for one, says in both]
+            tables.worded += rows(name, known.with_words, *found)
+        judged = judge(reranker, inside, GALLERIES, RERANKED, rng)
+        tables.chances += chances(name, blend, judged)
+        if distractors:
+            beside = mine | (sets == "")
+            place = np.cumsum(beside) - 1
+            large = ask(asked, own, beside, place[asked.owner[own]])
+            large_judged = judge(reranker, large, (int(beside.sum()),), RERANKED, rng)
+            tables.chances += chances(name, blend, large_judged)
+        whole = judged.of_size(int(judged.items.max()))
+        reranked, sparing, share = leads(whole, known.lead)
+        nearest = -np.sort(-(nonsense @ asked.pictures.vectors[mine].T), axis=1)
+        told = sum(bool(known.no_match.says(row, len(row))) for row in nearest)
+        tables.notes += [
             f"{name}: of {len(NONSENSE)} queries that no photograph answers, {told} are told so among all "
-            f"{mine.sum():,}.",
-            f"R@1 over {RERANKED:,} queries is {reranked:.1f} with all reranked, and {sparing:.1f} with the "
-            f"{share:.1f} % left alone whose first hit leads by {known.lead} or more.",
-            "",
+            f"{mine.sum():,}. R@1 over {len(whole.items):,} queries is {reranked:.1f} with all reranked, and "
+            f"{sparing:.1f} with the {share:.1f} % left alone whose first hit leads by {known.lead} or more."
         ]
-        log.info("\n".join([*lines[-12:], *notes[-3:]]))
-    return "\n".join([*lines, "", *notes])
+        log.info("%s\n%s", name, tables)
+    return str(tables)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write the tables into the model card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
+    told = "training photographs to put beside each set as wrong answers, to measure probabilities there too"
+    parser.add_argument("--distractors", type=int, default=0, help=told)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     known = read_calibration(bundled_mini())
     assert known is not None, "run python -m training.answers first"
-    figures = measure(options.data, known)
+    figures = measure(options.data, known, options.distractors)
     card = bundled_mini() / "README.md"
     before, _, rest = card.read_text(encoding="utf-8").partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]

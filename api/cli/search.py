@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from api.cli.hits import check_out, draw_heat_maps, show, write_out
 from api.cli.options import (
     DEFAULT_GALLERY,
     DeviceOption,
@@ -22,12 +20,10 @@ from api.cli.options import (
     ModelOption,
     RerankOption,
 )
-from api.cli.output import guarded, name_of, note, plain, show_json, stdout
+from api.cli.output import guarded, plain, show_json
 from api.cli.reading import open_to_read
 from engine.errors import BadInput
-from engine.types import Budget, Hit, Part, Query, Result
-
-MAX_WORDS_SHOWN = 60
+from engine.types import Budget, Part, Query, Result
 
 QueryArgument = Annotated[
     str | None,
@@ -64,6 +60,18 @@ BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", metavar="50ms|30", help="What reranking may cost: time, candidates, or both."),
 ]
+HeatMapsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--heat-maps", metavar="DIR", help="Draw where the words looked, a PNG a hit.", file_okay=False
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Write the hits to FILE: .json, .jsonl or .csv.", dir_okay=False
+    ),
+]
 
 
 def parse_signals(text: str) -> dict[str, float]:
@@ -95,11 +103,14 @@ def search(
     signals: SignalsOption = None,
     budget: BudgetOption = None,
     page: PageOption = None,
+    heat_maps: HeatMapsOption = None,
+    out: OutOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures by words, pictures, items, and weighted sums of these."""
+    check_out(out)
     asked = make_query(query, image, like, kind)
     with open_to_read(gallery, device, model) as engine:
         result = engine.search(
@@ -107,31 +118,28 @@ def search(
             k=k,
             filter=filter,
             rerank=rerank if budget is None else make_budget(budget, rerank),
-            explain=explain,
+            explain=explain or heat_maps is not None,
             group=group,
             diversity=diversity,
             precision=precision,
             signals=None if signals is None else parse_signals(signals),
             page=page,
         )
+        if heat_maps is not None:
+            draw_heat_maps(engine, result, heat_maps)
+    if out is not None:
+        write_out(out, document(asked, result))
     if as_json:
-        from api.documents import result_document
+        show_json(document(asked, result))
+    elif out is None:
+        show(result, explain)
 
-        show_json(result_document(asked, result))
-        return
-    for line in result.notes:
-        note(line)
-    if result.no_match:
-        stdout.print(Text("Nothing here matches." + (" The nearest:" if result.misses else "")))
-    stdout.print(hits_table(result.hits or result.misses, explain))
-    stdout.print(Text(_summary(result), style="dim"))
-    if result.next_page:
-        stdout.print(Text(f"more: --page {result.next_page}", style="dim"), soft_wrap=True)
-    if explain:
-        from api.cli.explain import show_explanations
 
-        stdout.print(Text(f"plan: {result.plan.name}, {result.plan.reason}", style="dim"))
-        show_explanations(result)
+def document(asked: Query, result: Result) -> dict[str, Any]:
+    """Describe the result as HTTP does."""
+    from api.documents import result_document
+
+    return result_document(asked, result)
 
 
 def make_query(
@@ -163,58 +171,3 @@ def make_budget(given: str, rerank: bool) -> Budget:
         raise BadInput("there is no reranking to put a budget on; leave out --no-rerank, or --budget")
     milliseconds, candidates = read.groups()
     return Budget(float(milliseconds) if milliseconds else None, int(candidates) if candidates else None)
-
-
-def hits_table(hits: Sequence[Hit], explain: bool = False) -> Table:
-    """Lay out the hits, best first; with `explain`, also their signals and their ranks in recall."""
-    calibrated = any(hit.probability is not None for hit in hits)
-    signals = sorted({str(name) for hit in hits for name in hit.signals}) if explain else []
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in (
-        "rank",
-        "score",
-        *(["prob."] if calibrated else []),
-        *signals,
-        *(["recall"] if explain else []),
-    ):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("item", overflow="fold")
-    for hit in hits:
-        cells = [str(hit.rank), f"{hit.score:.4f}"]
-        if calibrated:
-            cells.append("" if hit.probability is None else f"{hit.probability:.0%}")
-        by_name = {str(name): value for name, value in hit.signals.items()}
-        cells += [f"{by_name[name]:.4f}" if name in by_name else "" for name in signals]
-        if explain:
-            cells.append(f"#{hit.explanation.recall_rank}" if hit.explanation else "")
-        table.add_row(*cells, item_text(hit))
-        if hit.alike:
-            table.add_row(*[""] * len(cells), Text(_behind(hit), style="dim"))
-    return table
-
-
-def _behind(hit: Hit) -> str:
-    """Say what was grouped behind a hit."""
-    same = sum(one.exact for one in hit.alike)
-    kinds = ((same, "the same file"), (len(hit.alike) - same, "alike"))
-    return "+ " + ", ".join(f"{count} {name}" for count, name in kinds if count)
-
-
-def item_text(hit: Hit) -> Text:
-    """Name a hit: a picture by its file and its caption, a text by its words."""
-    words = plain(" ".join((hit.item.text or "").split()))
-    if len(words) > MAX_WORDS_SHOWN:
-        words = words[: MAX_WORDS_SHOWN - 1] + "…"
-    if hit.item.kind == "text":
-        return Text(words)
-    return Text.assemble(name_of(hit.item.uri), ("  " + words if words else "", "dim"))
-
-
-def _summary(result: Result) -> str:
-    stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in result.timings.items())
-    order = "reranked" if result.reranked else "in the order of recall"
-    if result.plan.name != "unfiltered":
-        allowed = result.plan.allowed
-        count = f"about {result.plan.estimated:,}" if allowed is None else f"{allowed:,}"
-        order += f", filter: {count} of {result.plan.held:,} items ({result.plan.name})"
-    return f"{len(result)} {'hit' if len(result) == 1 else 'hits'}, {order} (ms: {stages})"

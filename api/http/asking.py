@@ -116,22 +116,23 @@ def to_query(wanted: SearchRequest) -> Query:
     if wanted.like is not None:
         parts.append(Part(item=wanted.like))
     if wanted.query is not None:
-        typed = parse(wanted.query)
-        _refuse_files(typed)
+        typed = typed_query(wanted.query)
         parts, phrases = [*typed.parts, *parts], typed.phrases + phrases
     return Query(tuple(parts), wanted.kind, phrases)
 
 
-def _part(wanted: PartRequest) -> Part:
-    region = None if wanted.region is None else Region(*wanted.region)
-    return Part(wanted.text, wanted.image, wanted.like, wanted.weight, region)
-
-
-def _refuse_files(query: Query) -> None:
-    """Nobody may have a file of this machine opened by naming it."""
+def typed_query(text: str) -> Query:
+    """Read a query as it is typed; nobody may have a file of this machine opened by naming it."""
+    query = parse(text)
     for part in query.parts:
         if isinstance(part.picture, Path):
             raise BadInput(
                 f"{part.picture} names a picture file, and none is read over HTTP; send the picture itself "
                 'as a part, {"image": "<base64>"}, or put the name in quotes to look for its words'
             )
+    return query
+
+
+def _part(wanted: PartRequest) -> Part:
+    region = None if wanted.region is None else Region(*wanted.region)
+    return Part(wanted.text, wanted.image, wanted.like, wanted.weight, region)

@@ -38,7 +38,18 @@ async def search_request(request: Request) -> SearchRequest:
         like = fields.get("like")
         if isinstance(like, str) and like.isdecimal():
             fields["like"] = int(like)  # a form has no numbers: digits are an id, anything else a uri
+        if "signals" in fields:
+            fields["signals"] = _signals(fields["signals"])
         return _validate(SearchRequest, fields)
+
+
+def _signals(value: Any) -> Any:
+    """Read the signals of a form, which are a JSON object in a text."""
+    try:
+        return json.loads(value)
+    except (TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        told = f'must be a JSON object such as {{"lexical": 1}}: {error}'
+        raise invalid([{"loc": ("signals",), "msg": told}]) from None
 
 
 async def items_request(request: Request) -> ItemsRequest | list[Upload]:

@@ -1,17 +1,21 @@
-"""`/v1/items/{id}/image` and `/thumbnail`: the pictures of items, and no other file."""
+"""`/v1/items/{id}/image`, `/thumbnail` and `/heat-map`: the pictures of items, and no other file."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.http.access import READ
+from api.http.asking import typed_query
 from api.http.items import ItemId
 from api.http.openapi import problems
 from api.http.state import Engine
+from engine.heat_maps import heat_map
+from engine.query import MAX_CHARACTERS
 
 router = APIRouter(tags=["items"])
 
@@ -28,6 +32,7 @@ MEDIA_TYPES = {
 }
 DOWNLOAD = "application/octet-stream"
 THUMBNAIL = "image/webp"
+HEAT_MAP = "image/png"
 
 # Each size asked for is a file in the cache, so any size is rounded up to one of these.
 SIZES = (160, 320, 480, 640, 1024)
@@ -82,6 +87,30 @@ def thumbnail(
     """Give the picture as WebP, upright, no side longer than the size."""
     rounded = next(step for step in SIZES if step >= size)
     return _reply(request, engine.thumbnail(id, rounded), THUMBNAIL)
+
+
+@router.get(
+    "/items/{id}/heat-map",
+    summary="Where the words of a query looked in the picture",
+    response_class=Response,
+    responses=_replies([HEAT_MAP], "The picture under its heat map, as PNG."),
+    dependencies=[READ],
+)
+def show_heat_map(
+    engine: Engine,
+    id: ItemId,
+    request: Request,
+    query: Annotated[
+        str, Query(min_length=1, max_length=MAX_CHARACTERS, description="A query as it is typed.")
+    ],
+    word: Annotated[
+        str | None, Query(description="One word of the query; all of them together by default.")
+    ] = None,
+) -> Response:
+    """Draw where a word looked: bright where it looked most. The longer side is 1024 pixels at most."""
+    drawn = io.BytesIO()
+    heat_map(engine, id, typed_query(query), word).save(drawn, "PNG")
+    return _reply(request, drawn.getvalue(), HEAT_MAP)
 
 
 def _reply(request: Request, data: bytes, media_type: str) -> Response:

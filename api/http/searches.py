@@ -34,6 +34,11 @@ FORM_SCHEMA = form_schema(
         "group": {"type": "boolean", "default": False},
         "diversity": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
         "precision": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "signals": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": 'A JSON object of signals and their weights, such as `{"lexical": 1}`.',
+        },
         "page": {"type": "string"},
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -73,6 +74,19 @@ def test_the_options_travel_in_a_form_too(client: TestClient, twins: None) -> No
     assert response.json() | {"timings": 0} == search(client, text="red", group=True, diversity=0.5, k=2) | {
         "timings": 0
     }
+
+
+def test_signals_travel_in_a_form_too(client: TestClient) -> None:
+    def form(**fields: str) -> Any:
+        return client.post("/v1/search", files={name: (None, value) for name, value in fields.items()})
+
+    plain, named = search(client, text="yellow"), search(client, text="yellow", signals={"lexical": 1})
+    assert len(plain["hits"]) == len(COLORS) and len(named["hits"]) == 1
+    assert ids(form(text="yellow", signals='{"lexical": 1}').json()) == ids(named)
+    for wrong in ("lexical=1", '{"lexical": "a lot"}', "[1]"):
+        response = form(text="yellow", signals=wrong)
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"].startswith("signals")
 
 
 def test_a_precision_needs_a_model_that_knows_how_sure_it_is(client: TestClient) -> None:

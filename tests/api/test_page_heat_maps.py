@@ -5,6 +5,7 @@ With CROSSLIGHT_SCREENSHOT=FILE the test of the heat map also saves the page's p
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,3 +156,27 @@ def test_a_precision_cuts_off_what_is_less_sure(address: str) -> None:
     assert all(probability >= 0.01 for probability in sure)
     whole = httpx.post(f"{address}v1/search", json={"query": QUERY}, timeout=60).json()
     assert len(sure) == sum(hit["probability"] >= 0.01 for hit in whole["hits"]) < len(whole["hits"])
+
+
+def test_the_heat_map_is_a_picture_of_its_own(address: str) -> None:
+    hit = httpx.post(f"{address}v1/search", json={"query": QUERY, "k": 1}, timeout=60).json()
+    item = [*hit["hits"], *hit["misses"]][0]["id"]
+    place = f"{address}v1/items/{item}/heat-map"
+    water, all_words = (
+        httpx.get(place, params={"query": QUERY, **more}, timeout=60) for more in ({"word": "water"}, {})
+    )
+    assert water.headers["content-type"] == all_words.headers["content-type"] == "image/png"
+    assert water.content != all_words.content
+    with Image.open(io.BytesIO(water.content)) as drawn, Image.open(photograph(address, item)) as whole:
+        assert max(drawn.size) <= 1024
+        assert drawn.width / drawn.height == pytest.approx(whole.width / whole.height, rel=0.01)
+    known = {"if-none-match": water.headers["etag"]}
+    assert httpx.get(place, params={"query": QUERY, "word": "water"}, headers=known).status_code == 304
+    told = httpx.get(place, params={"query": QUERY, "word": "unicorn"})
+    assert told.status_code == 422 and "no word 'unicorn'; it has a, temple" in told.json()["detail"]
+    file = httpx.get(place, params={"query": "x.jpg + dog"})
+    assert file.status_code == 422 and "none is read over HTTP" in file.json()["detail"]
+
+
+def photograph(address: str, item: int) -> io.BytesIO:
+    return io.BytesIO(httpx.get(f"{address}v1/items/{item}/image").content)

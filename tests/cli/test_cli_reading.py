@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -217,3 +220,37 @@ def test_search_by_chosen_signals(indexed: Path, pictures: Path) -> None:
     assert len(ask("visual, lexical=0.5").document["hits"]) == 6
     assert "write NAME=WEIGHT" in ask("lexical=much").document["error"]["message"]
     assert "no signal 'smell'" in ask("smell").document["error"]["message"]
+
+
+def test_hits_are_written_to_files_for_scripts(indexed: Path, tmp_path: Path) -> None:
+    def written(name: str) -> str:
+        ran = invoke("search", "red", "--gallery", indexed, "-k", "3", "--out", tmp_path / name, *CPU)
+        assert (ran.code, ran.out) == (0, "")
+        return (tmp_path / name).read_text("utf-8")
+
+    whole = json.loads(written("hits.json"))
+    assert [json.loads(line) for line in written("hits.jsonl").splitlines()] == whole["hits"]
+    rows = list(csv.DictReader(io.StringIO(written("hits.csv"))))
+    assert [(row["uri"], row["text"]) for row in rows] == [
+        (h["uri"], h.get("text", "")) for h in whole["hits"]
+    ]
+    refused = invoke("search", "red", "--gallery", indexed, "--out", tmp_path / "hits.xlsx", *CPU)
+    assert refused.code == 1 and "end it in .json, .jsonl, .csv" in refused.err.replace("\n", " ")
+    assert not (tmp_path / "hits.xlsx").exists()
+
+
+@pytest.mark.mini
+def test_heat_maps_are_drawn_one_a_hit(pictures: Path, tmp_path: Path) -> None:
+    gallery = tmp_path / "gallery"
+    invoke("index", pictures, "--gallery", gallery, *CPU)
+    search = ("search", "a red card", "--gallery", gallery, "-k", "2", *CPU)
+    ran = invoke(*search, "--heat-maps", tmp_path / "maps", "--json")
+    hits = ran.document["hits"] or ran.document["misses"]
+    drawn = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert drawn == [f"{hit['rank']:03d}-{hit['id']}.png" for hit in hits] and len(drawn) == 2
+    assert "2 heat maps in" in ran.err
+
+
+def test_without_maps_it_says_so(indexed: Path, tmp_path: Path) -> None:
+    ran = invoke("search", "red", "--gallery", indexed, *CPU, "--heat-maps", tmp_path)
+    assert "no heat maps: color does not tell" in ran.err and not list(tmp_path.iterdir())
