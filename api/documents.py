@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.grammar import parse
 from engine.types import Explanation, Hit, Item, Part, Plan, Query, Report, Result, Scalar, WordMap
 from engine.written import written
+
+if TYPE_CHECKING:
+    from engine.dialogue import Session, Turn
 
 Document: TypeAlias = dict[str, Any]
 
@@ -147,3 +151,32 @@ def _name_of(part: Part) -> Document:
     if isinstance(part.picture, bytes):
         return {"image": f"sha256:{hashlib.sha256(part.picture).hexdigest()}"}
     return {"image": f"sha256:{part.picture.digest}" if part.picture is not None else ""}
+
+
+def session_document(session: Session) -> Document:
+    """Describe a conversation: its query, what was said, the ids of what is shown."""
+    query = session.asked.query
+    return {
+        "id": session.id,
+        "query": query_document(query) if query.parts else None,
+        "filter": session.asked.filter,
+        "kind": query.kind,
+        "can_undo": bool(session.before),
+        "expires": datetime.fromtimestamp(session.expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "turns": [
+            {"said": t.said, "understood": list(t.understood), "written": t.written, "filter": t.filter}
+            for t in session.turns
+        ],
+        "shown": list(session.shown),
+    }
+
+
+def turn_document(turn: Turn) -> Document:
+    """Describe one turn of a conversation with its hits."""
+    return {
+        "said": turn.said,
+        "understood": list(turn.understood),
+        "notes": list(turn.notes),
+        "session": session_document(turn.session),
+        "result": None if turn.result is None else result_document(turn.session.asked.query, turn.result),
+    }

@@ -4,6 +4,8 @@ EngineError
 ├── BadInput            the caller's value is wrong; the message gives value, limit and next step
 │   └── BadPicture      a picture cannot be decoded or is over a limit
 ├── ItemNotFound        no item has that id or uri
+├── SessionNotFound     no conversation has that id
+│   └── SessionExpired  it was there, and was not used for too long
 ├── ModelUnavailable    an unknown model key, missing weights or a missing package
 ├── GalleryMismatch     the gallery was made by another model or a newer version
 ├── GalleryBusy         another process is writing to the gallery
@@ -25,6 +27,14 @@ class BadPicture(BadInput):
 
 class ItemNotFound(EngineError, LookupError):
     """No item of the gallery has that id or uri."""
+
+
+class SessionNotFound(EngineError, LookupError):
+    """No conversation has that id."""
+
+
+class SessionExpired(SessionNotFound):
+    """A conversation was not used for longer than its time to live."""
 
 
 class ModelUnavailable(EngineError):

@@ -83,6 +83,22 @@ def parse(text: str) -> Query:
     return query
 
 
+def parse_sum(text: str) -> Query:
+    """Read a sum in which every term is marked; `BadInput` for plain words, and for more than one line.
+
+    For texts of programs: what people type may be plain words, which `parse` takes as they are.
+    """
+    if "\n" in text or not text:
+        raise BadInput("a query is one line")
+    bare = next((token for token in _parser().lex(text) if token.type in ("WORD", "UNCLOSED")), None)
+    if bare is not None:
+        raise _mistake("words of a sum stand in quotes", text, bare)
+    query = parse(text)
+    if len(query.parts) == 1 and query.phrases == (query.parts[0].text,) and "phrase:" not in text:
+        return replace(query, phrases=())  # quotes alone would be a phrase
+    return query
+
+
 def _is_sum(tokens: Sequence[Token], text: str) -> bool:
     """Say whether any term is marked as one; see the top of this file."""
     operators = [token for token in tokens if token.type == "OPERATOR"]

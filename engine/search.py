@@ -30,7 +30,7 @@ from engine.pipeline import Opened, answer
 from engine.serving import Serving
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import Budget, Fingerprint, Item, Outcome, Query, Report, Result
+from engine.types import Budget, Fingerprint, Floats, Item, Outcome, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -105,6 +105,22 @@ class SearchEngine:
     def model(self) -> str:
         """The key of the model whose vectors are searched."""
         return self._serving.key
+
+    @property
+    def store(self) -> Store:
+        """The gallery's truth, for what else is kept or read there."""
+        return self._store
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this engine may not change the gallery."""
+        return self._read_only
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Return the vectors (n, dim) that the model makes of texts."""
+        model = self.load()
+        with self._serving.model_lock:
+            return model.encoder.encode_text(texts).vectors
 
     def load(self) -> Model:
         """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from rich.table import Table
 from rich.text import Text
 
@@ -37,6 +38,6 @@ def config(as_json: JsonOption = False) -> None:
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, Path | SecretStr):  # a secret shows as stars
         return str(value)
     return [_value(part) for part in value] if isinstance(value, tuple) else value

@@ -11,15 +11,16 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from api.http import galleries, items, openapi, page, pictures, problems, searches, status
+from api.http import galleries, items, openapi, page, pictures, problems, searches, sessions, status
 from api.http.guard import Guard
 from api.http.keys import Keys
 from api.http.settings import Settings
 from api.http.state import Service
 from engine import SearchEngine
+from engine.dialogue import Sessions
 
 # Of one gallery: there under /v1/ for the first one, and under /v1/galleries/{gallery}/ for each.
-GALLERY_ROUTES = (searches.router, items.router, pictures.router, status.gallery_router)
+GALLERY_ROUTES = (searches.router, sessions.router, items.router, pictures.router, status.gallery_router)
 # Of the server as a whole, with their paths in full.
 SERVER_ROUTES = (status.router, galleries.router)
 
@@ -36,7 +37,8 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
         with ExitStack() as opened:
             running = engines or await run_in_threadpool(_open, settings, opened)
             services = {
-                name: Service(name, one) for name, one in zip(settings.galleries(), running, strict=True)
+                name: Service(name, one, opened.enter_context(_talk(settings, one)))
+                for name, one in zip(settings.galleries(), running, strict=True)
             }
             app.state.services = services
             warming = asyncio.create_task(run_in_threadpool(_warm, services))
@@ -76,6 +78,13 @@ def _open(settings: Settings, opened: ExitStack) -> tuple[SearchEngine, ...]:
 def open_gallery(settings: Settings, path: Path) -> SearchEngine:
     """Open one of the galleries as the settings have it."""
     return SearchEngine.open(path, model=settings.model, device=settings.device, create=False)
+
+
+def _talk(settings: Settings, engine: SearchEngine) -> Sessions:
+    """Open a gallery's conversations; nobody may have a file of this machine opened by naming it."""
+    return Sessions(
+        engine, time_to_live=settings.session_hours * 3600, endpoint=settings.endpoint(), files=False
+    )
 
 
 def _warm(services: dict[str, Service]) -> None:

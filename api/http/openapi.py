@@ -22,6 +22,7 @@ DESCRIPTION = """Search pictures with words and words with pictures, and see why
 Every error is an RFC 9457 problem document, `application/problem+json`."""
 TAGS = [
     {"name": "search", "description": "Find items, best first."},
+    {"name": "sessions", "description": "Search by talking: a query that utterances refine."},
     {"name": "items", "description": "Add, look at and remove items."},
     {"name": "status", "description": "What the service holds and how it is."},
 ]

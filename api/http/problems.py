@@ -20,6 +20,8 @@ from engine.errors import (
     GalleryMismatch,
     ItemNotFound,
     ModelUnavailable,
+    SessionExpired,
+    SessionNotFound,
     StorageFailed,
 )
 
@@ -30,6 +32,8 @@ ENGINE_PROBLEMS: tuple[tuple[type[EngineError], int, str, str], ...] = (
     (BadPicture, 422, "bad-picture", "The picture cannot be read"),
     (BadInput, 422, "bad-input", "The request cannot be answered as it is"),
     (ItemNotFound, 404, "item-not-found", "No such item"),
+    (SessionExpired, 410, "session-expired", "The conversation is over"),
+    (SessionNotFound, 404, "session-not-found", "No such conversation"),
     (GalleryBusy, 409, "gallery-busy", "Another process is writing to the gallery"),
     (GalleryMismatch, 409, "gallery-mismatch", "The gallery was made by another model or a newer version"),
     (StorageFailed, 507, "storage-failed", "The gallery could not be written"),

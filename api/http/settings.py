@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.dataclasses import dataclass
 from pydantic_settings import NoDecode
 
+from engine.dialogue import TIME_TO_LIVE, Endpoint
 from engine.errors import BadInput
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -52,6 +53,23 @@ class Settings:
     allow_open: bool = Field(
         default=False, description="listen on other addresses than loopback even without API keys"
     )
+    session_hours: float = Field(
+        default=TIME_TO_LIVE / 3600,
+        gt=0,
+        description="how long a conversation is kept after a turn, in hours",
+    )
+    llm_url: str | None = Field(
+        default=None, description="an OpenAI-compatible endpoint for free phrasing in conversations"
+    )
+    llm_model: str | None = Field(default=None, description="the model that the endpoint is to use")
+    llm_key: SecretStr | None = Field(default=None, description="the key that the endpoint wants")
+
+    def endpoint(self) -> Endpoint | None:
+        """Return the language model of conversations; `BadInput` where it is told by half."""
+        if self.llm_url is None:
+            return None
+        key = self.llm_key.get_secret_value() if self.llm_key else None
+        return Endpoint(self.llm_url, self.llm_model or "", key)
 
     @property
     def names(self) -> tuple[str, ...]:

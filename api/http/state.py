@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from api.http.problems import Problem
 from engine import SearchEngine
+from engine.dialogue import Sessions
 from engine.errors import EngineError
 
 log = logging.getLogger("crosslight")
@@ -21,6 +22,7 @@ class Service:
 
     name: str
     engine: SearchEngine
+    sessions: Sessions
     fault: str | None = "The model is being loaded; try again in a few seconds"
 
     def warm(self) -> None:

@@ -114,3 +114,14 @@ class RemovalRow(Base):
 
     item_id: Mapped[int] = mapped_column(ItemId, primary_key=True, autoincrement=False)
     revision: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class SessionRow(Base):
+    """A conversation; `version` grows with every change, so that of two at once none is lost."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    version: Mapped[int]
+    used: Mapped[float] = mapped_column(Float, index=True)  # seconds since 1970: when it was changed last
+    state: Mapped[str] = mapped_column(Text)  # JSON, written and read by engine.dialogue
