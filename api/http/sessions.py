@@ -165,7 +165,7 @@ def edit(talk: Talk, id: SessionId, wanted: EditRequest) -> Document:
 )
 def undo(talk: Talk, id: SessionId, wanted: TurnRequest | None = None) -> Document:
     """Go back to the query before the last turn."""
-    return turn_document(talk.undo(id, (wanted or TurnRequest()).options()))
+    return turn_document(talk.undo(id, wanted.options() if wanted else Options()))
 
 
 @router.delete(
