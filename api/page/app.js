@@ -1,37 +1,28 @@
-// What moves the page: searches and their answers, the switches, the address bar, the messages.
+// What moves the page: searches and their answers, the address bar, the messages.
 
-import { ProblemError, info, nameOf, search, thumbnailUrl } from "/page/client.js";
+import { ProblemError, search } from "/page/client.js";
+import { showFacets } from "/page/facets.js";
+import { chooseGallery, gallery, loadGalleries, onGallery } from "/page/galleries.js";
 import { append, clear, focusFirst, showHits, showMisses, showSkeleton } from "/page/grid.js";
+import { keep, onHistory } from "/page/history.js";
+import { onOptions, options, read, setFilter, write } from "/page/options.js";
 import { onPicture } from "/page/picture.js";
 import * as query from "/page/query.js";
-import { onLike, openWhy } from "/page/why.js";
+import { showStart } from "/page/start.js";
+import { onUpload } from "/page/upload.js";
+import { closeWhy, onLike, openWhy } from "/page/why.js";
 
 const find = (id) => document.getElementById(id);
-const [text, scores, summary, more] = ["text", "scores", "summary", "more"].map(find);
-const kinds = document.getElementsByName("kind");
+const [text, summary, more, help] = ["text", "summary", "more", "help"].map(find);
 
 const PAGE = 24;
 const MISSES = 8;
 // A quick answer should replace the old hits, not flicker through a skeleton.
 const PATIENCE_MS = 180;
-const EXAMPLES = ["a cat", "a cup of coffee", "someone smiling", "two dogs playing", "a boat on the water"];
-
-// A switch, its name in the address, and what the address holds when it is not as it usually is.
-const SWITCHES = [
-  { box: find("rerank"), name: "rerank", usual: true, other: "0", value: (on) => on },
-  { box: find("group"), name: "group", usual: false, other: "1", value: (on) => on },
-  { box: find("diversity"), name: "diversity", usual: false, other: "0.5", value: (on) => (on ? 0.5 : 0) },
-];
 
 let running = null; // the AbortController of the search under way
 let current = null; // what was asked last, its answer, and how many hits are shown
 const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
-const kind = () => [...kinds].find(({ checked }) => checked)?.value;
-const options = () => ({
-  k: PAGE,
-  ...(kind() === "text" ? { kind: "text" } : {}),
-  ...Object.fromEntries(SWITCHES.map(({ box, name, value }) => [name, value(box.checked)])),
-});
 
 function showMessage(title, detail) {
   find("message").hidden = !title;
@@ -42,14 +33,19 @@ function showMessage(title, detail) {
   find("message-detail").tabIndex = isCode ? 0 : -1;
 }
 
-function remember(written, push) {
+function addressOf(written) {
   const parameters = new URLSearchParams();
+  if (gallery()) parameters.set("gallery", gallery());
   if (written) parameters.set("q", written);
-  if (kind() === "text") parameters.set("kind", "text");
-  for (const { box, name, usual, other } of SWITCHES) if (box.checked !== usual) parameters.set(name, other);
-  const address = parameters.size ? `?${parameters}` : location.pathname;
+  write(parameters);
+  return parameters.size ? `?${parameters}` : location.pathname;
+}
+
+function remember(written, push) {
+  const address = addressOf(written);
   if (push && address !== (location.search || location.pathname)) history.pushState(null, "", address);
   document.title = query.isEmpty() ? "Crosslight" : `${written || "A picture"} · Crosslight`;
+  if (written) keep(query.describe().replace(/^for “([^”]*)”$/, "$1"), address);
 }
 
 function showResult(result) {
@@ -57,6 +53,7 @@ function showResult(result) {
   showMessage("", "");
   showHits(hits, actions);
   showMisses(misses.slice(0, MISSES), actions);
+  showFacets(hits.length ? hits : misses, run);
   const lines = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
   find("notes").replaceChildren(...lines);
   more.hidden = !result.next_page;
@@ -65,12 +62,27 @@ function showResult(result) {
   else if (!hits.length) showMessage("Nothing found", "Try other words, or add pictures to the gallery.");
 }
 
-function showStartView() {
+function showNothing() {
   clear();
+  showFacets([], run);
+  more.hidden = true;
+}
+
+function backToStart() {
+  query.set("");
+  showNothing();
   summary.textContent = "";
   showMessage("", "");
-  more.hidden = true;
   remember("", true);
+}
+
+// Takes over an answer, whoever asked for it: `sent` are the parts that went out beside what was typed.
+function take(asked, chosen, result, push) {
+  current = { asked, chosen, result, shown: result.hits.length, explained: new Map() };
+  [...result.hits, ...result.misses].forEach(query.know);
+  query.adopt(result.query, asked.parts);
+  remember(result.query.written, push);
+  showResult(result);
 }
 
 async function run({ push = true } = {}) {
@@ -78,30 +90,23 @@ async function run({ push = true } = {}) {
   current = null;
   document.body.dataset.view = query.isEmpty() ? "start" : "results";
   if (query.isEmpty()) {
-    query.set("");
-    showStartView();
+    backToStart();
     return;
   }
   const mine = new AbortController();
   running = mine;
-  const [asked, chosen] = [query.asked(), options()];
+  const [asked, chosen] = [query.asked(), { k: PAGE, ...options() }];
   find("grid").setAttribute("aria-busy", "true");
   const waiting = setTimeout(() => {
     summary.textContent = "Searching…";
     showSkeleton();
   }, PATIENCE_MS);
   try {
-    const result = await search(asked, chosen, mine.signal);
-    current = { asked, chosen, result, shown: result.hits.length, explained: new Map() };
-    result.hits.forEach(query.know);
-    query.adopt(result.query, asked.parts);
-    remember(result.query.written, push);
-    showResult(result);
+    take(asked, chosen, await search(asked, chosen, mine.signal), push);
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof ProblemError)) throw error;
-    clear();
-    more.hidden = true;
+    showNothing();
     remember(asked.parts.length ? "" : asked.typed, push);
     summary.textContent = "The search failed";
     showMessage("That did not work", error.message);
@@ -161,55 +166,21 @@ const actions = {
   },
 };
 
+function askFor(words) {
+  query.set(words);
+  run();
+}
+
+const start = () => showStart(askFor, actions.like);
+
 function fromAddress() {
   const parameters = new URLSearchParams(location.search);
-  for (const { box, name, usual } of SWITCHES) box.checked = parameters.has(name) ? !usual : usual;
-  const wanted = parameters.get("kind") === "text" ? "text" : "image";
-  kinds.forEach((radio) => (radio.checked = radio.value === wanted));
+  closeWhy();
+  chooseGallery(parameters.get("gallery"));
+  read(parameters);
   const like = parameters.get("like"); // as addresses of earlier versions have it
   query.set(parameters.get("q") ?? (like ? `like:${like}` : ""));
   run({ push: false });
-}
-
-async function showStart() {
-  find("examples").replaceChildren(
-    ...EXAMPLES.map((example) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: example });
-      button.className = "quiet";
-      button.addEventListener("click", () => {
-        text.value = example;
-        find("search").requestSubmit();
-      });
-      return button;
-    }),
-  );
-  const { pictures, texts, items } = await info();
-  const held = [pictures && plural(pictures, "picture"), texts && plural(texts, "text")].filter(Boolean);
-  find("about").textContent = items
-    ? `${held.join(" and ")}, ready to search.`
-    : "This gallery is empty. Fill it with: crosslight index FOLDER";
-  find("examples").hidden = !items;
-  find("kinds").hidden = !(pictures && texts);
-  if (pictures) await showGlimpse();
-}
-
-async function showGlimpse() {
-  const { hits } = await search({ typed: "a photograph", parts: [], phrases: [] }, { k: 16, rerank: false });
-  const buttons = hits
-    .filter(({ kind }) => kind === "image")
-    .map((hit) => {
-      const button = Object.assign(document.createElement("button"), { type: "button" });
-      const picture = new Image(hit.metadata.width, hit.metadata.height);
-      picture.src = thumbnailUrl(hit.id, 320);
-      picture.alt = nameOf(hit);
-      button.style.setProperty("--ratio", hit.metadata.width / hit.metadata.height);
-      button.setAttribute("aria-label", `More like ${nameOf(hit)}`);
-      button.append(picture);
-      button.addEventListener("click", () => actions.like(hit));
-      return button;
-    });
-  find("glimpse").replaceChildren(...buttons);
-  find("glimpse-box").hidden = !buttons.length;
 }
 
 find("search").addEventListener("submit", (event) => {
@@ -217,21 +188,22 @@ find("search").addEventListener("submit", (event) => {
   run();
 });
 more.addEventListener("click", showMore);
-kinds.forEach((radio) => radio.addEventListener("change", () => run()));
-SWITCHES.forEach(({ box }) => box.addEventListener("change", () => run()));
-scores.addEventListener("change", () => document.body.classList.toggle("with-scores", scores.checked));
 text.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowDown") return;
   event.preventDefault();
   focusFirst();
 });
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input:not([type=checkbox]), dialog[open]");
-  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog[open]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const act = { "/": () => (text.focus(), text.select()), "?": () => help.showModal() }[event.key];
+  if (!act) return;
   event.preventDefault();
-  text.focus();
-  text.select();
+  act();
 });
+find("help-open").addEventListener("click", () => help.showModal());
+find("help-close").addEventListener("click", () => help.close());
+help.addEventListener("click", (event) => event.target === help && help.close());
 window.addEventListener("popstate", fromAddress);
 onPicture(
   (file) => {
@@ -244,8 +216,23 @@ onPicture(
   },
 );
 query.onChange(run);
+onOptions(run);
 onLike(actions);
-fromAddress();
-showStart().catch((error) => {
-  find("about").textContent = error.message;
+onHistory((address) => {
+  history.pushState(null, "", address);
+  fromAddress();
 });
+onGallery(() => {
+  setFilter(""); // another gallery has other columns, and other items
+  query.set(query.plainWords());
+  query.forget();
+  start();
+  run();
+});
+onUpload(() => {
+  start();
+  if (!query.isEmpty()) run({ push: false });
+});
+await loadGalleries();
+fromAddress();
+start();

@@ -1,6 +1,12 @@
-// The page's only way to the service: searches, the gallery's figures, addresses of pictures.
+// The page's only way to the service: searches, the galleries and their figures, addresses of pictures.
 
 export class ProblemError extends Error {}
+
+let base = "/v1/"; // the routes of the gallery that is looked at; the first one by default
+
+export const route = (path) => base + path;
+export const useGallery = (name) => (base = name ? `/v1/galleries/${encodeURIComponent(name)}/` : "/v1/");
+export const galleries = async () => (await ask("/v1/galleries")).galleries;
 
 async function read(response) {
   const document = await response.json().catch(() => null);
@@ -8,7 +14,7 @@ async function read(response) {
   return document;
 }
 
-async function ask(path, options) {
+export async function ask(path, options) {
   let response;
   try {
     response = await fetch(path, options);
@@ -43,14 +49,19 @@ async function sent({ text, like, file, weight, region }) {
 export async function search({ typed, parts, phrases }, options, signal) {
   const fields = { ...options, parts: await Promise.all(parts.map(sent)), phrases };
   if (typed) fields.query = typed;
-  const headers = { "content-type": "application/json" };
-  return ask("/v1/search", { method: "POST", headers, body: JSON.stringify(fields), signal });
+  return send("POST", route("search"), fields, signal);
 }
 
-export const info = () => ask("/v1/info");
-export const item = (id) => ask(`/v1/items/${id}`);
-export const imageUrl = (id) => `/v1/items/${id}/image`;
-export const thumbnailUrl = (id, size) => `/v1/items/${id}/thumbnail?size=${size}`;
+export function send(method, path, fields, signal) {
+  const headers = { "content-type": "application/json" };
+  return ask(path, { method, headers, body: JSON.stringify(fields), signal });
+}
+
+export const info = () => ask(route("info"));
+export const item = (id) => ask(route(`items/${id}`));
+export const imageUrl = (id) => route(`items/${id}/image`);
+export const thumbnailUrl = (id, size) => route(`items/${id}/thumbnail?size=${size}`);
+export const heatMapUrl = (id, query, word) => route(`items/${id}/heat-map?${new URLSearchParams({ query, ...(word ? { word } : {}) })}`);
 
 // What a person would call the item: its caption, the name it came with, or its file name.
 export function nameOf(hit) {

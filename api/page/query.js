@@ -18,6 +18,11 @@ const plain = (part) => part.text !== undefined && part.weight === 1;
 export const isEmpty = () => !parts.length && !box.value.trim();
 export const asked = () => ({ typed: box.value.trim(), parts: parts.filter((part) => !part.phrase), phrases: parts.flatMap((part) => part.phrase ?? []) });
 
+// What is asked for in words alone; items and boxes are of one gallery.
+export const plainWords = () => (parts.length ? (parts.find((part) => part.text && part.weight > 0)?.text ?? "") : box.value.trim());
+
+export const forget = () => items.clear();
+
 export function know(hit) {
   items.set(hit.id, hit);
 }

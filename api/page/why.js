@@ -147,6 +147,8 @@ export async function openWhy(hit, result, explain) {
   if (shown === hit) find("why-message").textContent = message;
 }
 
+export const closeWhy = () => dialog.open && dialog.close();
+
 opacity.addEventListener("input", () => canvas.style.setProperty("opacity", opacity.value / 100));
 canvas.style.setProperty("opacity", opacity.value / 100);
 find("why-close").addEventListener("click", () => dialog.close());

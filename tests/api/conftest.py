@@ -1,4 +1,4 @@
-"""A gallery of small colored pictures, and a client of the app over it."""
+"""A gallery of small colored pictures, a client of the app over it, and a Chromium for the page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import chromium, page_of
+from playwright.sync_api import Browser, Page
 from serving import client_of, fill
 from starlette.testclient import TestClient
 
@@ -22,3 +24,17 @@ def gallery(tmp_path: Path) -> Path:
 def client(gallery: Path) -> Iterator[TestClient]:
     with client_of(create_app(Settings(gallery))) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The start page of the server at `address`, which each file of tests has its own."""
+    with page_of(browser, address) as page:
+        page.goto("/")
+        yield page

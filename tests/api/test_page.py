@@ -9,18 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from browsing import PHONE, chromium, give_file, overflow, page_of, violations
+from browsing import PHONE, give_file, overflow, page_of, violations
 from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, fill, picture_bytes, running
 
 from api.http import Settings, create_app
 from engine import Item, SearchEngine
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +24,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     fill(root / "gallery", root / "pictures")
     with running(create_app(Settings(root / "gallery"))) as address:
         yield address
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with page_of(browser, address) as page:
-        page.goto("/")
-        yield page
 
 
 def ask(page: Page, words: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import PHONE, chromium, overflow, page_of, violations
+from browsing import PHONE, overflow, page_of, violations
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 from serving import running
@@ -45,12 +45,6 @@ def photographs(folder: Path) -> list[Path]:
         ImageDraw.Draw(picture).ellipse((30 + 60 * n, 40, 130 + 60 * n, 140), fill=color)
         picture.save(folder / f"{color}.png")
     return sorted(folder.glob("*.png"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

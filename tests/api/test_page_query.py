@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from browsing import chromium, give_file, overflow, page_of, violations
+from browsing import give_file, overflow, page_of, violations
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from serving import fill, picture_bytes, running
@@ -17,12 +17,6 @@ from api.http import Settings, create_app
 from engine import Item, SearchEngine
 
 SMALL_PHONE = (375, 740)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +33,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         engine.add([same, root / "pictures" / "red-large.png", root / "pictures" / "flag.png"])
     with running(create_app(Settings(root / "gallery"))) as address:
         yield address
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with page_of(browser, address) as page:
-        page.goto("/")
-        yield page
 
 
 def ask(page: Page, words: str) -> None:
