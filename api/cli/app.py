@@ -21,15 +21,16 @@ from api.cli.search import search
 from api.cli.serve import serve
 from api.cli.train import train
 from api.cli.upkeep import restore, snapshot, verify
+from api.cli.watch import watch
 
 app = typer.Typer(
     name="crosslight",
     help="Search pictures with words and words with pictures, and see why each one matched.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(index)
+app.command()(watch)
 app.command()(search)
 app.command()(serve)
 app.command("eval")(evaluate)

@@ -2,13 +2,14 @@
 
 import { ProblemError, search } from "/page/client.js";
 import { showFacets } from "/page/facets.js";
-import { chooseGallery, gallery, loadGalleries, onGallery } from "/page/galleries.js";
+import { chooseGallery, gallery, onGallery } from "/page/galleries.js";
 import { append, clear, focusFirst, showHits, showMisses, showSkeleton } from "/page/grid.js";
 import { keep, onHistory } from "/page/history.js";
-import { onOptions, options, read, setFilter, write } from "/page/options.js";
+import { filterText, kind, onOptions, options, read, setFilter, write } from "/page/options.js";
 import { onPicture } from "/page/picture.js";
 import * as query from "/page/query.js";
 import { showStart } from "/page/start.js";
+import { forgetTalk, onTalk } from "/page/talk.js";
 import { onUpload } from "/page/upload.js";
 import { closeWhy, onLike, openWhy } from "/page/why.js";
 
@@ -226,6 +227,7 @@ onGallery(() => {
   setFilter(""); // another gallery has other columns, and other items
   query.set(query.plainWords());
   query.forget();
+  forgetTalk();
   start();
   run();
 });
@@ -233,6 +235,16 @@ onUpload(() => {
   start();
   if (!query.isEmpty()) run({ push: false });
 });
-await loadGalleries();
+onTalk(
+  () => ({ written: current?.result.query.written, filter: filterText(), kind: kind() === "text" ? "text" : null, options: options() }),
+  ({ result, session }) => {
+    running?.abort();
+    setFilter(session.filter ?? "");
+    document.body.dataset.view = result ? "results" : "start";
+    if (!result) return backToStart();
+    const asked = { typed: result.query.written ?? "", parts: [], phrases: [] };
+    return take(asked, { k: PAGE, ...options() }, result, true);
+  },
+);
 fromAddress();
 start();

@@ -1,6 +1,12 @@
 // The page's only way to the service: searches, the galleries and their figures, addresses of pictures.
 
-export class ProblemError extends Error {}
+// What the service refuses, in its own words; `kind` is the name of the problem.
+export class ProblemError extends Error {
+  constructor(message, kind) {
+    super(message);
+    this.kind = kind;
+  }
+}
 
 let base = "/v1/"; // the routes of the gallery that is looked at; the first one by default
 
@@ -9,8 +15,8 @@ export const useGallery = (name) => (base = name ? `/v1/galleries/${encodeURICom
 export const galleries = async () => (await ask("/v1/galleries")).galleries;
 
 async function read(response) {
-  const document = await response.json().catch(() => null);
-  if (!response.ok) throw new ProblemError(document?.detail ?? `The service answered ${response.status}`);
+  const document = response.status === 204 ? null : await response.json().catch(() => null);
+  if (!response.ok) throw new ProblemError(document?.detail ?? `The service answered ${response.status}`, document?.type);
   return document;
 }
 

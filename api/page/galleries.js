@@ -3,32 +3,30 @@
 import { galleries, useGallery } from "/page/client.js";
 
 const box = document.getElementById("gallery");
-let names = [];
+let names = []; // those of the server, the first one first; empty until they are known
+let chosen = ""; // empty for the first one
 
-export const gallery = () => (box.value === names[0] ? "" : box.value);
-
-// Fills the list, which is there when the server has several.
-export async function loadGalleries() {
-  try {
-    const found = await galleries();
-    names = found.map(({ name }) => name);
-    box.replaceChildren(
-      ...found.map(({ name, items }) => new Option(`${name} (${items.toLocaleString()})`, name)),
-    );
-    box.parentElement.hidden = names.length < 2;
-  } catch {
-    // What is wrong is said where the gallery's figures are asked for.
-  }
-}
+export const gallery = () => chosen;
 
 export function chooseGallery(name) {
-  box.value = names.includes(name) ? name : (names[0] ?? "");
-  useGallery(gallery());
+  chosen = name && name !== names[0] ? name : "";
+  useGallery(chosen);
+  if (names.length) box.value = chosen || names[0];
+}
+
+// Fills the list, which is shown when the server has several.
+async function load() {
+  const found = await galleries();
+  names = found.map(({ name }) => name);
+  box.replaceChildren(...found.map(({ name, items }) => new Option(`${name} (${items.toLocaleString()})`, name)));
+  box.parentElement.hidden = names.length < 2;
+  chooseGallery(chosen);
 }
 
 export function onGallery(changed) {
   box.addEventListener("change", () => {
-    useGallery(gallery());
+    chooseGallery(box.value);
     changed();
   });
+  load().catch(() => {}); // what is wrong is said where the gallery's figures are asked for
 }

@@ -1,0 +1,85 @@
+"""`crosslight watch`: a real process follows a real folder; it is killed, and catches up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import CPU, finish, invoke, start
+from PIL import Image
+
+from engine import SearchEngine
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "photos" / "red.png")
+    return tmp_path / "photos"
+
+
+@contextmanager
+def watching(folder: Path, gallery: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = start("watch", folder, "-g", gallery, "--model", "color", "--debounce", "0.1", "--json", *CPU)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def held(gallery: Path) -> dict[str, str | None]:
+    """The names of the gallery's pictures, with their captions."""
+    if not (gallery / "gallery.db").exists():
+        return {}
+    with SearchEngine.open(gallery, read_only=True) as engine:
+        hits = engine.search("red", k=100) if len(engine) else ()
+        return {Path(hit.item.uri).name: hit.item.text for hit in hits}
+
+
+def until(true: Callable[[], bool], what: Callable[[], Any]) -> None:
+    end = time.monotonic() + 40
+    while not true():
+        assert time.monotonic() < end, what()
+        time.sleep(0.1)
+
+
+def test_what_changes_is_indexed_again_and_a_kill_loses_nothing(folder: Path, tmp_path: Path) -> None:
+    gallery = folder / "my.gallery"  # inside: what it writes must not wake it
+
+    def expect(**names: str | None) -> None:
+        expected = {f"{name}.png": text for name, text in names.items()}
+        until(lambda: held(gallery) == expected, lambda: held(gallery))
+
+    with watching(folder, gallery) as process:
+        expect(red=None)
+        Image.new("RGB", (40, 30), "blue").save(folder / "inner" / "blue.png")
+        expect(red=None, blue=None)
+        (folder / "red.txt").write_text("a red card\n")
+        expect(red="a red card", blue=None)
+        (folder / "inner" / "blue.png").unlink()
+        expect(red="a red card")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    Image.new("RGB", (40, 30), "lime").save(folder / "lime.png")
+    (folder / "red.txt").unlink()
+    with watching(folder, gallery) as process:
+        expect(red=None, lime=None)
+        os.kill(process.pid, signal.SIGINT)
+        ran = finish(process)
+    assert ran.code == 0
+    reports = json.loads("[" + ran.out.replace("}\n{", "},{") + "]")
+    assert [report["added"] for report in reports] == [1]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    ran = invoke("watch", tmp_path / "nowhere", "-g", tmp_path / "gallery", *CPU)
+    assert ran.code == 2 and "does not exist" in ran.err
