@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_WORDS_SHOWN = 60
 FORMATS = (".json", ".jsonl", ".csv")
+PICTURE_COLUMNS, PICTURE_LINES = 48, 16  # of the terminal; a line has two pixels, one above the other
 COLUMNS = ("rank", "id", "uri", "kind", "score", "probability", "text")
 
 
@@ -112,6 +115,24 @@ def write_out(out: Path, document: dict[str, Any]) -> None:
             rows = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore")
             rows.writeheader()
             rows.writerows(document["hits"])
+
+
+def show_pictures(engine: SearchEngine, result: Result) -> None:
+    """Print the pictures of the hits (else the misses), where the terminal has colors."""
+    if find_spec("rich_pixels") is None:
+        raise BadInput("showing pictures needs another package: pip install 'crosslight[previews]'")
+    if not stdout.is_terminal or stdout.color_system is None:
+        note("no pictures: this is no terminal with colors")
+        return
+    from PIL import Image
+    from rich_pixels import Pixels
+
+    for hit in result.hits or result.misses:
+        if hit.item.kind == "image" and hit.item.id is not None:
+            with Image.open(BytesIO(engine.thumbnail(hit.item.id, 320))) as picture:
+                picture.thumbnail((min(PICTURE_COLUMNS, stdout.width), 2 * PICTURE_LINES))
+                stdout.print(Text.assemble((f"{hit.rank}  ", "bold"), item_text(hit)))
+                stdout.print(Pixels.from_image(picture.convert("RGB")))
 
 
 def draw_heat_maps(engine: SearchEngine, result: Result, folder: Path) -> None:

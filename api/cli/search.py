@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from api.cli.hits import check_out, draw_heat_maps, show, write_out
+from api.cli.hits import check_out, draw_heat_maps, show, show_pictures, write_out
 from api.cli.options import (
     DEFAULT_GALLERY,
     DeviceOption,
@@ -66,6 +66,7 @@ HeatMapsOption = Annotated[
         "--heat-maps", metavar="DIR", help="Draw where the words looked, a PNG a hit.", file_okay=False
     ),
 ]
+PicturesOption = Annotated[bool, typer.Option("--pictures", help="Show the pictures in the terminal too.")]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -104,6 +105,7 @@ def search(
     budget: BudgetOption = None,
     page: PageOption = None,
     heat_maps: HeatMapsOption = None,
+    pictures: PicturesOption = False,
     out: OutOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -127,6 +129,8 @@ def search(
         )
         if heat_maps is not None:
             draw_heat_maps(engine, result, heat_maps)
+        if pictures:
+            show_pictures(engine, result)
     if out is not None:
         write_out(out, document(asked, result))
     if as_json:

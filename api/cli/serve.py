@@ -30,6 +30,7 @@ OpenOption = Annotated[
     bool | None,
     typer.Option("--allow-open", help="Listen on other addresses than loopback without API keys too."),
 ]
+BrowseOption = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 KeysOption = Annotated[Path | None, typer.Option("--keys", help="The file of API keys.", metavar="FILE")]
 
 
@@ -42,6 +43,7 @@ def serve(
     device: DeviceOption = None,
     keys: KeysOption = None,
     allow_open: OpenOption = None,
+    browse: BrowseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the page and the HTTP service over galleries, until Ctrl-C.
@@ -64,7 +66,7 @@ def serve(
     settings, _ = gather(flags)
     if as_json:
         settings = replace(settings, port=announce(settings))
-    run_service(settings)
+    run_service(settings, browse=browse)
 
 
 def announce(settings: Settings) -> int:

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import threading
+import webbrowser
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -39,8 +40,8 @@ LOGGING: dict[str, Any] = {
 }
 
 
-def serve(settings: Settings) -> None:
-    """Serve galleries until Ctrl-C or a termination signal.
+def serve(settings: Settings, *, browse: bool = False) -> None:
+    """Serve galleries until Ctrl-C or a termination signal; `browse` opens the page in a browser.
 
     Raises an `EngineError` when a gallery cannot be opened, the address cannot be had, or it is not to be
     had by everyone.
@@ -60,6 +61,8 @@ def serve(settings: Settings) -> None:
             server_header=False,
         )
         log.info("Crosslight is at %s", url(listener))
+        if browse and not webbrowser.open(url(listener)):  # the socket listens: the browser waits a moment
+            log.warning("no browser could be opened")
         uvicorn.Server(config).run(sockets=[listener])
 
 

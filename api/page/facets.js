@@ -22,8 +22,8 @@ function counted(hits) {
       values.set(value, (values.get(value) ?? 0) + 1);
     }
   // A column that tells every hit from every other, or none from any, narrows nothing.
-  const telling = [...columns].filter(([column, values]) => values.size > 1 && values.size <= hits.length / 2 + 1 || isSet(column, values));
-  return telling.slice(0, COLUMNS);
+  const telling = ([column, values]) => (values.size > 1 && Math.max(...values.values()) > 1) || isSet(column, values);
+  return [...columns].filter(telling).slice(0, COLUMNS);
 }
 
 const isSet = (column, values) => [...values.keys()].some((value) => has(clause(column, value)));

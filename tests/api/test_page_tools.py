@@ -46,17 +46,17 @@ def names(page: Page) -> list[str]:
 def test_a_gallery_is_chosen_and_kept_in_the_address(page: Page) -> None:
     ask(page, "red")
     expect(page.locator("#grid .hit")).to_have_count(5)
-    page.get_by_label("Gallery").select_option("places")
+    page.get_by_role("combobox", name="Gallery").select_option("places")
     expect(page.locator("#grid .hit")).to_have_count(4)
     expect(page).to_have_url(re.compile(r"\?gallery=places&q=red$"))
     picture = page.locator("#grid img").first
     expect(picture).to_have_attribute("src", re.compile("^/v1/galleries/places/items/1/thumbnail"))
     assert picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth }") == 64
     page.reload()
-    expect(page.get_by_label("Gallery")).to_have_value("places")
+    expect(page.get_by_role("combobox", name="Gallery")).to_have_value("places")
     assert names(page)[0] == "red"
     page.go_back()
-    expect(page.get_by_label("Gallery")).to_have_value("colors")
+    expect(page.get_by_role("combobox", name="Gallery")).to_have_value("colors")
     expect(page.locator("#grid .hit")).to_have_count(5)
 
 
@@ -165,11 +165,11 @@ def test_pictures_are_added_with_progress_and_found(browser: Browser, tmp_path: 
         page.goto("/")
         page.get_by_role("button", name="Add pictures to the gallery").click()
         assert violations(page) == []
-        page.get_by_label("Pictures", exact=True).set_input_files(files)  # type: ignore[arg-type]
+        page.locator("#upload-files").set_input_files(files)  # type: ignore[arg-type]
         expect(page.locator("#upload-status")).to_have_text("9 pictures added, 1 not added.")
         expect(page.locator("#upload-failures")).to_contain_text("broken.png: ")
         assert page.locator("#upload-bar").evaluate("(bar) => bar.value") == 1
-        page.get_by_label("Pictures", exact=True).set_input_files(files[:1])  # type: ignore[arg-type]
+        page.locator("#upload-files").set_input_files(files[:1])  # type: ignore[arg-type]
         expect(page.locator("#upload-status")).to_have_text("0 pictures added, 1 there already.")
         page.keyboard.press("Escape")
         expect(page.locator("#about")).to_have_text("9 pictures, ready to search.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from command import CPU, Ran, environment, invoke, run
+from rich.console import Console
 
 import engine
 from api.cli.search import make_budget
@@ -254,3 +256,26 @@ def test_heat_maps_are_drawn_one_a_hit(pictures: Path, tmp_path: Path) -> None:
 def test_without_maps_it_says_so(indexed: Path, tmp_path: Path) -> None:
     ran = invoke("search", "red", "--gallery", indexed, *CPU, "--heat-maps", tmp_path)
     assert "no heat maps: color does not tell" in ran.err and not list(tmp_path.iterdir())
+
+
+def test_pictures_are_shown_where_there_are_colors(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = ("search", "red", "--gallery", indexed, "-k", "1", *CPU, "--pictures")
+    plain = invoke(*search)
+    assert "no pictures: this is no terminal with colors" in plain.err and "▄" not in plain.out
+    colored = Console(force_terminal=True, color_system="truecolor", width=80, file=io.StringIO())
+    monkeypatch.setattr("api.cli.hits.stdout", colored)
+    invoke(*search)
+    shown = colored.file.getvalue()  # type: ignore[attr-defined]
+    assert "▀" in shown or "▄" in shown
+    assert re.search(r"(38|48);2;25[0-9];[0-5];[0-5]m", shown)  # red
+
+
+def test_a_shell_can_complete_commands_and_options() -> None:
+    env = environment(_CROSSLIGHT_COMPLETE="complete_bash", COMP_WORDS="crosslight sea", COMP_CWORD="1")
+    done = subprocess.run(
+        [sys.executable, "-c", "from api.cli import main; import sys; sys.argv[0] = 'crosslight'; main()"],
+        env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["search"]

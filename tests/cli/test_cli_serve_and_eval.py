@@ -9,14 +9,21 @@ import tarfile
 from pathlib import Path
 
 import httpx
+import pytest
 from command import CPU, finish, invoke, run, start
 from PIL import Image
 
 COLORS = ("red", "lime", "blue", "yellow", "aqua", "white")
 
 
-def test_serve_says_where_it_is_answers_and_ends_on_ctrl_c(indexed: Path) -> None:
-    process = start("serve", "--gallery", indexed, "--port", "0", *CPU, "--json")
+def test_serve_says_where_it_is_answers_and_ends_on_ctrl_c(
+    indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    process = start("serve", "--gallery", indexed, "--port", "0", "--open", *CPU, "--json")
     assert process.stdout is not None
     lines = iter(process.stdout.readline, b"")
     text = b""
@@ -34,6 +41,7 @@ def test_serve_says_where_it_is_answers_and_ends_on_ctrl_c(indexed: Path) -> Non
     assert answer.json()["hits"][0]["uri"].endswith("/red.png")
     assert (ran.code, ran.out) == (0, "")
     assert "Traceback" not in ran.err
+    assert opened.read_text() == document["url"] + "\n"
 
 
 def captioned_tar(path: Path) -> Path:
