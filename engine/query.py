@@ -56,13 +56,13 @@ def check(query: Query) -> None:
     if not 1 <= len(query.parts) <= MAX_PARTS:
         raise BadInput(f"a query has 1 to {MAX_PARTS} parts, this one has {len(query.parts)}")
     for part in query.parts:
-        _check_part(part)
+        check_part(part)
     _check_sides(query.parts)
     if len(query.phrases) > MAX_PARTS or not all(phrase.strip() for phrase in query.phrases):
         raise BadInput(f"a query has up to {MAX_PARTS} phrases, and each has a word")
 
 
-def _check_part(part: Part) -> None:
+def check_part(part: Part) -> None:
     if sum(value is not None for value in (part.text, part.picture, part.item)) != 1:
         raise BadInput("each part of a query is one of: text, picture, item")
     if part.weight == 0 or not np.isfinite(part.weight):

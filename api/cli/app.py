@@ -14,6 +14,7 @@ from api.cli.evaluate import evaluate
 from api.cli.index import index
 from api.cli.info import info
 from api.cli.keys import keys
+from api.cli.mcp import mcp
 from api.cli.migrate import migrate
 from api.cli.models import models
 from api.cli.remove import remove
@@ -37,6 +38,7 @@ app.command("eval")(evaluate)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
 app.add_typer(keys, name="keys")
+app.command()(mcp)
 app.command()(config)
 app.command()(info)
 app.command()(remove)

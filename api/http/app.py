@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
+from api.doors import clip_retrieval, cohere, jina, openai
 from api.http import galleries, items, openapi, page, pictures, problems, searches, sessions, status
 from api.http.guard import Guard
 from api.http.keys import Keys
@@ -20,9 +21,23 @@ from engine import SearchEngine
 from engine.dialogue import Sessions
 
 # Of one gallery: there under /v1/ for the first one, and under /v1/galleries/{gallery}/ for each.
-GALLERY_ROUTES = (searches.router, sessions.router, items.router, pictures.router, status.gallery_router)
+GALLERY_ROUTES = (
+    searches.router,
+    sessions.router,
+    items.router,
+    pictures.router,
+    status.gallery_router,
+    openai.router,
+    cohere.router,
+)
 # Of the server as a whole, with their paths in full.
-SERVER_ROUTES = (status.router, galleries.router)
+SERVER_ROUTES = (
+    status.router,
+    galleries.router,
+    cohere.server_router,
+    jina.router,
+    clip_retrieval.router,
+)
 
 
 def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:

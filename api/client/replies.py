@@ -1,0 +1,134 @@
+"""The service's replies as plain frozen values. Fields that a newer service adds are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+Document: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture or a text of the gallery; `text` is a text's content, or a picture's caption."""
+
+    id: int
+    uri: str
+    kind: Literal["image", "text"]
+    text: str | None
+    ocr: str | None
+    metadata: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. `explanation` is the document that the service sends when it is asked to explain."""
+
+    rank: int
+    item: Item
+    score: float | None
+    probability: float | None
+    signals: Mapping[str, float | None]
+    alike: tuple[Item, ...]
+    explanation: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The hits of a search, best first; `document` is the whole reply."""
+
+    hits: tuple[Hit, ...]
+    misses: tuple[Hit, ...]
+    no_match: bool | None
+    notes: tuple[str, ...]
+    next_page: str | None
+    document: Document
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item that was sent; `reason` says why it failed."""
+
+    uri: str
+    id: int | None
+    status: Literal["added", "updated", "unchanged", "failed"]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of the items that were sent, in their order."""
+
+    items: tuple[Outcome, ...]
+    added: int
+    updated: int
+    unchanged: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """The gallery in figures; `document` has more."""
+
+    model: str
+    items: int
+    pictures: int
+    texts: int
+    document: Document
+
+
+def item(document: Document) -> Item:
+    """Read an item."""
+    return Item(
+        id=document["id"],
+        uri=document["uri"],
+        kind=document["kind"],
+        text=document.get("text"),
+        ocr=document.get("ocr"),
+        metadata=document["metadata"],
+    )
+
+
+def results(document: Document) -> Results:
+    """Read the reply to a search."""
+    return Results(
+        hits=tuple(map(_hit, document["hits"])),
+        misses=tuple(map(_hit, document["misses"])),
+        no_match=document["no_match"],
+        notes=tuple(document["notes"]),
+        next_page=document["next_page"],
+        document=document,
+    )
+
+
+def _hit(document: Document) -> Hit:
+    return Hit(
+        rank=document["rank"],
+        item=item(document),
+        score=document["score"],
+        probability=document["probability"],
+        signals=document["signals"],
+        alike=tuple(map(item, document["alike"])),
+        explanation=document.get("explanation"),
+    )
+
+
+def added(document: Document) -> Added:
+    """Read the reply to items that were sent."""
+    outcomes = (Outcome(o["uri"], o["id"], o["status"], o["reason"]) for o in document["items"])
+    counts = (document[name] for name in ("added", "updated", "unchanged", "failed"))
+    return Added(tuple(outcomes), *counts)
+
+
+def info(document: Document) -> Info:
+    """Read what the gallery says of itself."""
+    counts = (document[name] for name in ("model", "items", "pictures", "texts"))
+    return Info(*counts, document)

@@ -1,0 +1,1 @@
+"""Doors: the same engine behind interfaces that other programs already speak."""
