@@ -17,12 +17,10 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.errors import BadInput, GalleryBusy, ItemNotFound
-from engine.filters import parse as parse_filter
 from engine.gallery import Gallery
 from engine.grammar import parse
 from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
-from engine.judging import Judged, encode, judge
 from engine.learned import described
 from engine.models import Model, check_key
 from engine.opening import bind
@@ -32,7 +30,7 @@ from engine.pipeline import Opened, answer
 from engine.serving import Serving
 from engine.store import Store
 from engine.store.rows import State
-from engine.types import Budget, Fingerprint, Floats, Item, Outcome, Part, Query, Report, Result
+from engine.types import Budget, Fingerprint, Floats, Item, Outcome, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -126,7 +124,7 @@ class SearchEngine:
 
     def load(self) -> Model:
         """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""
-        return self._current(self._state()).load()
+        return self.serving().load()
 
     def add(
         self,
@@ -269,18 +267,9 @@ class SearchEngine:
         opened = Opened(self._current(state), state, self._items, self.open_picture)
         return answer(parse(query) if isinstance(query, str) else query, options, opened)
 
-    def matching(self, filter: str) -> list[int]:
-        """Return the ids, ascending, of the items that a filter names."""
-        ids: list[int] = self._store.matching(parse_filter(filter)).tolist()
-        return ids
-
-    def encode(self, parts: Sequence[Part]) -> Floats:
-        """Return the model's unit vectors (n, dim) of texts, pictures and items, as they are."""
-        return encode(parts, self._current(self._state()))
-
-    def judge(self, query: Part, documents: Sequence[Part]) -> Judged:
-        """Score texts, pictures and items, in the gallery or not, against one; see `engine.judging`."""
-        return judge(query, documents, self._current(self._state()))
+    def serving(self) -> Serving:
+        """Return the model and the index that are asked now; `engine.judging` takes them."""
+        return self._current(self._state())
 
     def _items(self, ids: Sequence[int]) -> dict[int, Item]:
         found = self._store.items(ids)

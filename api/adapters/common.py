@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine import BadInput, Hit, Item, SearchEngine
+from engine.filters import parse
 from engine.types import Scalar
 
 OWN = frozenset({"id", "uri", "kind", "text"})  # columns that every item of a gallery has
@@ -39,6 +40,11 @@ def items_by_uri(engine: SearchEngine, uris: Sequence[str]) -> list[Item]:
     """Return the items of those uris that are there."""
     there = engine.fingerprints(uris)
     return [engine.find(uri) for uri in uris if uri in there]
+
+
+def items_matching(engine: SearchEngine, filter: str) -> list[Item]:
+    """Return the items that a filter names."""
+    return [engine.get(int(item_id)) for item_id in engine.store.matching(parse(filter))]
 
 
 def remove(engine: SearchEngine, uris: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from langchain_core.vectorstores import VectorStore
 from api.adapters.common import equal, from_stored, items_by_uri, relevance, remove, to_stored
 from engine import Hit, Item, Part, Query, SearchEngine
 from engine.grammar import parse
+from engine.judging import encode
 from engine.types import Kind
 
 Filter = str | Mapping[str, Any] | None
@@ -143,7 +144,8 @@ class CrosslightEmbeddings(Embeddings):
         self.engine = engine
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self.engine.encode([Part(text=text) for text in texts]).tolist()
+        parts = [Part(text=text) for text in texts]
+        vectors: list[list[float]] = encode(parts, self.engine.serving()).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:

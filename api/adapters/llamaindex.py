@@ -23,7 +23,7 @@ from llama_index.core.vector_stores.types import (
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 from pydantic import PrivateAttr
 
-from api.adapters.common import compared, from_stored, items_by_uri, joined, remove, to_stored
+from api.adapters.common import compared, from_stored, items_by_uri, items_matching, joined, remove, to_stored
 from engine import BadInput, Item, Part, Query, SearchEngine
 from engine.grammar import parse
 from engine.types import Kind
@@ -75,7 +75,7 @@ class CrosslightVectorStore(BasePydanticVectorStore):
             raise ValueError("name the nodes by their ids or by filters")
         if filters is None:
             return [to_node(item) for item in items_by_uri(self._engine, node_ids or [])]
-        found = [self._engine.get(item_id) for item_id in self._engine.matching(filter_text(filters))]
+        found = items_matching(self._engine, filter_text(filters))
         return [to_node(item) for item in found if node_ids is None or item.uri in node_ids]
 
     def clear(self) -> None:
@@ -83,8 +83,7 @@ class CrosslightVectorStore(BasePydanticVectorStore):
         self._remove("id > 0")
 
     def _remove(self, filter: str) -> None:
-        uris = [self._engine.get(item_id).uri for item_id in self._engine.matching(filter)]
-        remove(self._engine, uris)
+        remove(self._engine, [item.uri for item in items_matching(self._engine, filter)])
 
     def query(self, query: VectorStoreQuery, **_: Any) -> VectorStoreQueryResult:
         """Find the nodes that fit words best; a vector alone is refused, as are other modes."""

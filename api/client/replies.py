@@ -124,11 +124,10 @@ def _hit(document: Document) -> Hit:
 def added(document: Document) -> Added:
     """Read the reply to items that were sent."""
     outcomes = (Outcome(o["uri"], o["id"], o["status"], o["reason"]) for o in document["items"])
-    counts = (document[name] for name in ("added", "updated", "unchanged", "failed"))
+    counts = (document["added"], document["updated"], document["unchanged"], document["failed"])
     return Added(tuple(outcomes), *counts)
 
 
 def info(document: Document) -> Info:
     """Read what the gallery says of itself."""
-    counts = (document[name] for name in ("model", "items", "pictures", "texts"))
-    return Info(*counts, document)
+    return Info(document["model"], document["items"], document["pictures"], document["texts"], document)

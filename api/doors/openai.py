@@ -14,6 +14,7 @@ from api.http.problems import Problem
 from api.http.schemas import Strict
 from api.http.state import Engine
 from engine import BadInput
+from engine.judging import encode
 
 MAX_INPUTS = 2048
 
@@ -111,7 +112,7 @@ def embeddings(wanted: EmbeddingsRequest, engine: Engine) -> EmbeddingsReply:
             f"dimensions is {wanted.dimensions}, but the vectors of {engine.model} have {encoder.dim} and "
             "cannot be cut; leave it out"
         )
-    vectors = engine.encode(parts).astype("<f4")
+    vectors = encode(parts, engine.serving()).astype("<f4")
     tokens = sum(encoder.count_tokens(part.text) for part in parts if part.text is not None)
     as_text = wanted.encoding_format == "base64"
     written = [base64.b64encode(row.tobytes()).decode() if as_text else row.tolist() for row in vectors]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from api.doors.shapes import ANY_MODEL, check_model, part_of, picture_of
 from api.http.schemas import ItemName, Strict
 from engine import Part, SearchEngine
+from engine.judging import judge
 
 MAX_DOCUMENTS = 1000
 
@@ -71,7 +72,7 @@ def rerank(wanted: RerankRequest, engine: SearchEngine, *, plain: bool = False) 
     check_model(wanted.model, engine)
     query = _part(wanted.query)
     documents = [_part(document) for document in wanted.documents]
-    judged = engine.judge(query, documents)
+    judged = judge(query, documents, engine.serving())
     relevances = judged.scores if wanted.raw_scores else _relevances(judged.scores, judged.probabilities)
     order = np.argsort(-judged.scores, kind="stable")[: wanted.top_n]
     results = [

@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from engine import Part, SearchEngine
+from engine.judging import encode
 
 MISSPELLED = {"model": "color", "input": "red", "inputs": []}
 
@@ -33,7 +34,7 @@ def test_texts_and_pictures_meet_in_one_space(client: openai.OpenAI, red: str, b
 def test_the_vectors_are_those_the_gallery_is_searched_with(client: openai.OpenAI, colors: Path) -> None:
     (made,) = client.embeddings.create(model="crosslight", input="like:1").data
     with SearchEngine.open(colors, read_only=True) as engine:
-        expected = engine.encode([Part(item=1)])[0]
+        expected = encode([Part(item=1)], engine.serving())[0]
     assert np.array_equal(np.array(made.embedding, np.float32), expected)
 
 
