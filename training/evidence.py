@@ -121,6 +121,23 @@ def ask(asked: Asked, queries: Bools, pictures: Bools, owner: Ints | None = None
     )
 
 
+def summed(asked: Asked) -> Asked:
+    """Make one query of each two captions of a picture that follow each other: their sum."""
+    first = np.flatnonzero(asked.owner[:-1] == asked.owner[1:])
+    first = first[asked.owner[first] >= 0][::2]
+    sums = asked.texts.vectors[asked.rows[first]] + asked.texts.vectors[asked.rows[first + 1]]
+    vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return Asked(
+        asked.pictures,
+        Encoded(vectors),
+        tuple(f"{asked.words[place]} + {asked.words[place + 1]}" for place in first.tolist()),
+        np.arange(len(first)),
+        asked.owner[first],
+        vectors @ asked.pictures.vectors.T,
+        asked.alike[first] | asked.alike[first + 1],
+    )
+
+
 Said = Callable[[int, Ints], Floats]  # the scores of some pictures for a query
 
 

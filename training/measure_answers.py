@@ -25,7 +25,7 @@ from engine.fusion_reranker import Blend
 from engine.hybrid import read_learnings
 from training.calibrate import calibration_error
 from training.data import SEED, read_photos, select
-from training.evidence import Bools, Samples, ask, encode, samples
+from training.evidence import Bools, Samples, ask, encode, samples, summed
 from training.gallery import Floats
 from training.judged import Judged, judge
 from training.measure import SETS
@@ -83,19 +83,20 @@ def scored(judge: NoMatch, found: Samples) -> tuple[Floats, Bools]:
     return scores.astype(np.float32), scores < thresholds
 
 
-def rows(name: str, judge: NoMatch, own: Samples, foreign: Samples) -> list[str]:
+def rows(name: str, judge: NoMatch, own: Samples, foreign: Samples | None = None) -> list[str]:
     """Write one set's figures, a row for each size and each kind of nothing."""
     lines = []
     scores, told = scored(judge, own)
-    others, told_others = scored(judge, foreign)
+    others, told_others = scored(judge, own if foreign is None else foreign)
     for size in sorted(set(own.items.tolist())):
         here = own.items == size
         match = here & own.matches
         kinds = {
             "its own picture taken out": (scores, told, here & own.removed),
             "all that match taken out": (scores, told, here & ~own.matches & ~own.removed),
-            "asked of the other set": (others, told_others, foreign.items == size),
         }
+        if foreign is not None:
+            kinds["asked of the other set"] = (others, told_others, foreign.items == size)
         for kind, (values, says, some) in kinds.items():
             low, high = interval(values[some], scores[match])
             figures = f"{separation(values[some], scores[match]):.2f} ({low:.2f}-{high:.2f})"
@@ -134,6 +135,7 @@ class Tables:
     """The rows of the tables, as they are measured."""
 
     nothing: list[str] = field(default_factory=list)
+    summed: list[str] = field(default_factory=list)
     worded: list[str] = field(default_factory=list)
     chances: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -147,9 +149,10 @@ class Tables:
             "| set | items | calibration error as among 1,000 | with the size in mind | mean probability of "
             "the first | first is right |\n" + 6 * "| --- "
         )
-        tables = ((head, self.nothing), (head, self.worded), (probable, self.chances))
+        tables = ((head, self.nothing), (head, self.summed), (head, self.worded), (probable, self.chances))
         told = (
             "Pictures alone:",
+            "Sums of two captions of a picture, asked of pictures alone:",
             "Pictures of which some have captions:",
             "Probabilities of the ten hits shown:",
         )
@@ -180,6 +183,8 @@ def measure(data: Path, known: Calibration, distractors: int) -> str:
         tables.nothing += rows(
             name, known.no_match, *(samples(one, SIZES, QUERIES, rng) for one in (inside, foreign))
         )
+        sums = samples(summed(inside), SIZES, QUERIES // 2, rng)
+        tables.summed += rows(name, known.no_match, sums)
         if known.with_words is not None:
             said = [worded(encoder, some, one, balance, rng) for one in (inside, foreign)]
             both = zip((inside, foreign), said, strict=True)
