@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +94,20 @@ def test_probability_is_a_logistic_of_the_score(loaded: tuple[MiniEncoder, Fusio
     assert (np.diff(chances) >= 0).all() and chances[0] >= 0 and chances[-1] <= 1
     logits = [math.log(p / (1 - p)) for p in chances[1:4].tolist()]
     assert logits[2] - logits[1] == pytest.approx(logits[1] - logits[0], rel=1e-2)
+
+
+def test_the_same_score_says_less_among_more_items(loaded: tuple[MiniEncoder, FusionReranker]) -> None:
+    told = loaded[1]
+    blend = replace(told.blends["text", "image"], crowd=1.0, among=1000.0)
+    reranker = FusionReranker(told.model, {("text", "image"): blend}, lambda text: [], "stamp")
+    score = np.array([-blend.offset / blend.slope], np.float32)  # even odds among a thousand
+    odds = {}
+    for items in (0, 1, 20, 1000, 2000):
+        chances = reranker.probability(score, "text", "image", items)
+        assert chances is not None
+        odds[items] = float(chances[0] / (1 - chances[0]))
+    assert odds[1000] == pytest.approx(1, rel=1e-3) and odds[2000] == pytest.approx(0.5, rel=1e-3)
+    assert odds[20] == pytest.approx(50, rel=1e-3) and odds[0] == odds[1]
 
 
 def test_every_word_has_a_map_and_a_share(

@@ -124,7 +124,7 @@ def ask(asked: Asked, queries: Bools, pictures: Bools, owner: Ints | None = None
 def summed(asked: Asked) -> Asked:
     """Make one query of each two captions of a picture that follow each other: their sum."""
     first = np.flatnonzero(asked.owner[:-1] == asked.owner[1:])
-    first = first[asked.owner[first] >= 0][::2]
+    first = first[asked.owner[first] >= 0]
     sums = asked.texts.vectors[asked.rows[first]] + asked.texts.vectors[asked.rows[first + 1]]
     vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     return Asked(

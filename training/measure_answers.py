@@ -35,7 +35,7 @@ log = logging.getLogger("training")
 SIZES = (20, 100, 400, 999)
 GALLERIES = (20, 100, 300, 400, 1000)
 QUERIES = 1000
-RERANKED = 300
+RERANKED = 200
 MARKS = "<!-- answers -->", "<!-- end of answers -->"
 NONSENSE = (
     "asdfgh qwertz uiop", "lorem ipsum dolor sit amet", "xkcd zzyzx plugh", "0x7f3a 0b1101 null",

@@ -1,6 +1,7 @@
 // The "Why?" dialog: the picture, where each word of the query looked, and what the score is made of.
 
-import { imageUrl, nameOf } from "/page/client.js";
+import { showAsk } from "/page/ask.js";
+import { heatMapUrl, imageUrl, nameOf } from "/page/client.js";
 import { ratioOf } from "/page/grid.js";
 import { combine, draw } from "/page/heatmap.js";
 import { clearRegion, onRegion } from "/page/region.js";
@@ -22,6 +23,7 @@ const NAMES = {
 };
 
 let shown = null; // the hit in the dialog
+let written = null; // the query as it could be typed, where it can
 let chips = [];
 
 function number(value) {
@@ -71,14 +73,22 @@ function showRun({ plan, timings, reranked, notes }) {
   find("timings").replaceChildren(...rows, ...row("All", total, total, { total: true, shown: `${total.toFixed(1)} ms` }));
 }
 
-function look(chip, label, grid) {
+// The same as a picture to keep; only a query that can be typed can be part of an address.
+function offerMap(word) {
+  const link = find("heat-save");
+  link.hidden = !written;
+  if (written) link.href = heatMapUrl(shown.id, written, word);
+}
+
+function look(chip, label, grid, word) {
+  offerMap(word);
   for (const other of chips) other.setAttribute("aria-pressed", String(other === chip));
   draw(canvas, grid, ratioOf(shown));
   canvas.setAttribute("aria-label", `Heat map: where ${label} looked`);
   canvas.hidden = false;
 }
 
-function makeChip(label, spoken, grid, weight) {
+function makeChip(label, spoken, grid, weight, word) {
   const chip = document.createElement("button");
   chip.type = "button";
   chip.className = "word";
@@ -87,7 +97,7 @@ function makeChip(label, spoken, grid, weight) {
     chip.style.setProperty("--weight", weight);
     chip.title = `${Math.round(weight * 100)} % of the match`;
   }
-  const show = () => look(chip, spoken, grid);
+  const show = () => look(chip, spoken, grid, word);
   for (const event of ["pointerenter", "focus", "click"]) chip.addEventListener(event, show);
   return chip;
 }
@@ -98,7 +108,7 @@ function showWords(words) {
   if (!words.length) return;
   const heaviest = Math.max(...words.map((word) => word.weight)) || 1;
   const all = makeChip("All words", "all words together", combine(words), null);
-  chips = [all, ...words.map((word) => makeChip(word.word, `“${word.word}”`, word.grid, word.weight))];
+  chips = [all, ...words.map((word) => makeChip(word.word, `“${word.word}”`, word.grid, word.weight, word.word))];
   words.forEach((word, place) => chips[place + 1].style.setProperty("--bar", word.weight / heaviest));
   find("words").replaceChildren(...chips);
   look(all, "all words together", combine(words));
@@ -128,8 +138,10 @@ function showPicture(hit) {
 // `explain` gives the hit's explanation (null when there is none) and the answer it came with.
 export async function openWhy(hit, result, explain) {
   shown = hit;
+  written = result.query.written;
   showPicture(hit);
   showWords([]);
+  showAsk(hit);
   showScore(hit, null);
   showRun(result);
   find("why-message").textContent = "Looking closer…";

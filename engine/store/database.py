@@ -10,16 +10,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from engine.errors import GalleryMismatch, StorageFailed
 
 BUSY_SECONDS = 10.0
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def connect(path: Path, *, read_only: bool) -> Engine:
@@ -98,9 +95,24 @@ def _read_only_settings(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA query_only=ON")
 
 
+def _is_current(engine: Engine) -> bool:
+    """Say whether the tables are those of the newest migration, without loading what migrates."""
+    newest = max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    with engine.connect() as connection, suppress(OperationalError):  # a new file has no such table
+        return connection.scalar(text("SELECT version_num FROM alembic_version")) == newest
+    return False
+
+
 def _migrate(engine: Engine, path: Path, read_only: bool) -> None:
+    if _is_current(engine):
+        return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()

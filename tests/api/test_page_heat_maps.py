@@ -83,6 +83,9 @@ def test_each_word_has_a_heat_map_of_its_own(browser: Browser, address: str) -> 
             seen[word.inner_text()] = heat.evaluate(PIXELS)
         assert all(colors > 50 for colors, _ in seen.values())  # smooth, not blank
         assert len({pixels for _, pixels in seen.values()}) == len(seen) == 3
+        save = dialog.get_by_role("link", name="Save the heat map")
+        saved = httpx.get(f"{address.rstrip('/')}{save.get_attribute('href')}", timeout=60)
+        assert saved.headers["content-type"] == "image/png" and "word=" in str(saved.url)
         covers = heat.evaluate(
             """(canvas) => ["left", "top", "width", "height"].map((side) => Math.abs(
               canvas.getBoundingClientRect()[side]

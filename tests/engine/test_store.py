@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -179,3 +181,13 @@ def test_a_full_disk_is_said_and_nothing_is_lost(store: Store) -> None:
     with pytest.raises(StorageFailed, match="full.*free some space.*intact"):
         store.put([record(f"b{n}", n) for n in range(500)])
     assert store.counts() == {"image": 1} and store.revision() == 1
+
+
+def test_a_current_gallery_is_opened_without_loading_what_migrates(tmp_path: Path) -> None:
+    Store(tmp_path / "gallery.db").close()
+    script = (
+        "import sys; from pathlib import Path; from engine.store import Store\n"
+        f"Store(Path({str(tmp_path / 'gallery.db')!r})).close()\n"
+        "assert 'sqlalchemy' in sys.modules and 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
