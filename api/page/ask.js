@@ -1,42 +1,49 @@
 // What a picture shows, in the words of a machine: a caption where nobody wrote one, and answers to questions.
+// Both are made when they are asked for: they take the machine a moment.
 
 import { ProblemError, route, send } from "/page/client.js";
 import { ratioOf } from "/page/grid.js";
 import { draw } from "/page/heatmap.js";
 
 const find = (id) => document.getElementById(id);
-const [form, box, answer, caption] = ["ask-form", "ask-text", "ask-answer", "why-described"].map(find);
+const [form, box, answer, caption, describe] = ["ask-form", "ask-text", "ask-answer", "why-described", "describe"].map(find);
 
-const said = new Map(); // what was said of pictures without a caption, by their address: it is asked for once
 let asked = null; // the hit that is looked at
-
-function describe(hit) {
-  if (hit.generated) return Promise.resolve(hit.generated); // as it was indexed
-  const place = route(`items/${hit.id}`);
-  if (!said.has(place)) said.set(place, send("POST", route("caption"), { like: hit.id }).then(({ captions }) => captions[0]?.text ?? ""));
-  return said.get(place);
-}
 
 // The alternative text of every picture of this hit on the page.
 function nameAll(hit, text) {
   for (const picture of document.querySelectorAll(`.hit[data-id="${hit.id}"] img, #why-picture`)) picture.alt = text;
 }
 
-// Shows a hit's picture; where it has no caption, a machine's stands in for it.
-export async function showAsk(hit) {
+function showCaption(hit, text) {
+  hit.generated = text;
+  caption.textContent = `A machine says: ${text}`;
+  caption.hidden = false;
+  describe.hidden = true;
+  nameAll(hit, `${text} (written by a machine)`);
+}
+
+// Shows what goes with a hit: a machine's caption where one is known, and the box for questions.
+export function showAsk(hit) {
   asked = hit;
   find("why-ask").hidden = hit.kind !== "image";
   caption.hidden = true;
+  describe.hidden = Boolean(hit.text);
   answer.textContent = box.value = "";
-  if (hit.kind !== "image" || hit.text) return;
+  if (hit.generated && !hit.text) showCaption(hit, hit.generated);
+}
+
+// Does something that takes a while with the hit that is looked at, and says what went wrong.
+async function slowly(act) {
+  const hit = asked;
+  answer.textContent = "Looking…";
   try {
-    const text = await describe(hit);
-    if (asked !== hit || !text) return;
-    caption.textContent = `A machine says: ${text}`;
-    caption.hidden = false;
-    nameAll(hit, text);
+    const shown = await act(hit);
+    if (asked === hit) answer.textContent = "";
+    if (asked === hit) shown();
   } catch (error) {
-    if (!(error instanceof ProblemError)) throw error; // without a model that describes there is nothing to show
+    if (!(error instanceof ProblemError)) throw error;
+    if (asked === hit) answer.textContent = error.message;
   }
 }
 
@@ -52,16 +59,18 @@ function tell({ text, probability, sure, heat_map: grid }) {
   canvas.hidden = false;
 }
 
-form.addEventListener("submit", async (event) => {
+describe.addEventListener("click", () =>
+  slowly(async (hit) => {
+    const { captions } = await send("POST", route("caption"), { like: hit.id });
+    return () => showCaption(hit, captions[0]?.text ?? "nothing");
+  }),
+);
+form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const [hit, question] = [asked, box.value.trim()];
+  const question = box.value.trim();
   if (!question) return;
-  answer.textContent = "Looking…";
-  try {
+  slowly(async (hit) => {
     const found = await send("POST", route("ask"), { like: hit.id, question });
-    if (asked === hit) tell(found);
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    if (asked === hit) answer.textContent = error.message;
-  }
+    return () => tell(found);
+  });
 });
