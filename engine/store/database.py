@@ -99,7 +99,7 @@ def _is_current(engine: Engine) -> bool:
     """Say whether the tables are those of the newest migration, without loading what migrates."""
     newest = max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     with engine.connect() as connection, suppress(OperationalError):  # a new file has no such table
-        return connection.scalar(text("SELECT version_num FROM alembic_version")) == newest
+        return bool(connection.scalar(text("SELECT version_num FROM alembic_version")) == newest)
     return False
 
 
