@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import BadInput, Part, Query, SearchEngine
+from engine import BadInput, Item, Part, Query, SearchEngine
 from engine.types import Budget
 
 SAMPLE = Path(__file__).parent.parent.parent / "data" / "sample"
@@ -43,6 +43,27 @@ def test_what_was_not_calibrated_is_not_judged(mini: SearchEngine) -> None:
     few = mini.search(NOT_THERE[0], filter="width > 100000")
     for result in (mini.search(Query((picture,))), mini.search(two), few):
         assert result.no_match is None and result.misses == ()
+
+
+@pytest.mark.mini
+def test_captions_are_judged_beside_pictures(tmp_path: Path) -> None:
+    photos = sorted(SAMPLE.glob("*.*g"))
+    with SearchEngine.open(tmp_path / "captioned") as opened:
+        opened.add(Item(p.name, text=f"a {p.stem.replace('-', ' ')}", picture=p) for p in photos)
+        assert opened.search("a cat and a mug").no_match is False
+        told = [opened.search(words).no_match for words in NOT_THERE]
+        assert None not in told and sum(bool(one) for one in told) >= 2
+        weighed = opened.search(NOT_THERE[0], signals={"visual": 1, "caption": 0.3})
+        assert weighed.no_match is None  # nothing was learned of other weights
+
+
+@pytest.mark.mini
+def test_a_right_hit_is_more_probable_among_few(mini: SearchEngine) -> None:
+    words = THERE[0]
+    every = mini.search(words, k=1)[0]
+    few = mini.search(words, k=1, filter=f"id = {every.item.id} or id <= 2")[0]
+    assert few.score == pytest.approx(every.score) and every.probability and few.probability
+    assert few.probability > every.probability > 0.5
 
 
 @pytest.mark.mini
