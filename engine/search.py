@@ -29,6 +29,7 @@ from engine.pictures import load_picture
 from engine.pipeline import Opened, answer
 from engine.serving import Serving
 from engine.store import Store
+from engine.store.listing import Listing
 from engine.store.rows import State
 from engine.types import Budget, Fingerprint, Floats, Item, Outcome, Query, Report, Result
 
@@ -190,6 +191,16 @@ class SearchEngine:
         if item_id is None:
             raise ItemNotFound(f"no item has the uri {uri}")
         return self.get(item_id)
+
+    @property
+    def listing(self) -> Listing:
+        """Items in the order of their ids, and the values of their columns."""
+        return Listing(self._store)
+
+    def reindex(self) -> None:
+        """Build the index of the model that is searched anew from the store, and exchange it as a whole."""
+        with self.writing():
+            self._current(self._state()).rebuild()
 
     def fingerprints(self, uris: Sequence[str]) -> dict[str, Fingerprint]:
         """Return, by uri, what tells whether the source of an item has changed."""

@@ -7,7 +7,7 @@ import threading
 from engine.budget import Pace
 from engine.errors import GalleryMismatch
 from engine.gallery import Gallery, disk_errors
-from engine.generation import latest
+from engine.generation import Generation, forget_model, latest
 from engine.learned import Learning
 from engine.models import Model, load_model
 from engine.store import Store
@@ -73,6 +73,17 @@ class Serving:
         with self.view_lock:
             if state.model_id == self.model_id and state.revision > self.generation.revision:
                 self.generation.catch_up(self.store)
+
+    def rebuild(self) -> None:
+        """Make the generation anew from the store, and write it; the old one is searched meanwhile."""
+        with disk_errors(self._files.path):
+            fresh = Generation(self.generation.kind, self.model_id)
+            fresh.catch_up(self.store)
+            fresh.settle()
+            forget_model(self._files.generations, self.model_id)
+            fresh.save(self._files.generations, self.gallery)
+        with self.view_lock:
+            self.generation = fresh
 
     def save(self) -> None:
         """Give each signal the index that suits it, and write the generation."""

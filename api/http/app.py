@@ -12,9 +12,24 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from api.doors import clip_retrieval, cohere, jina, openai
-from api.http import galleries, items, openapi, page, pictures, problems, searches, sessions, status
+from api.http import (
+    browsing,
+    galleries,
+    items,
+    job_routes,
+    openapi,
+    page,
+    pictures,
+    problems,
+    searches,
+    sessions,
+    status,
+    streaming,
+)
 from api.http.guard import Guard
+from api.http.jobs import Jobs
 from api.http.keys import Keys
+from api.http.repeats import Repeats
 from api.http.settings import Settings
 from api.http.state import Service
 from engine import SearchEngine
@@ -24,7 +39,10 @@ from engine.dialogue import Sessions
 GALLERY_ROUTES = (
     searches.router,
     sessions.router,
+    browsing.router,
     items.router,
+    streaming.router,
+    job_routes.router,
     pictures.router,
     status.gallery_router,
     openai.router,
@@ -56,17 +74,20 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
                 for name, one in zip(settings.galleries(), running, strict=True)
             }
             app.state.services = services
+            app.state.jobs = jobs = Jobs(settings.state / "jobs", services)
             warming = asyncio.create_task(run_in_threadpool(_warm, services))
             try:
                 yield
             finally:
+                await run_in_threadpool(jobs.close)
                 await warming
-                app.state.services = None
+                app.state.services = app.state.jobs = None
 
     # The interactive pages FastAPI offers load their scripts from another host, so they are off.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.state.keys = Keys(settings.keys_file)
+    app.state.repeats = Repeats(settings.state / "answers", settings.repeat_hours)
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
     for router in GALLERY_ROUTES:

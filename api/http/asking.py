@@ -99,6 +99,26 @@ class SearchRequest(Strict):
         return self
 
 
+class FilterRequest(Strict):
+    """A filter to try out."""
+
+    filter: str | None = Field(None, description="null allows all.", max_length=MAX_CHARACTERS)
+
+
+class FacetsRequest(Strict):
+    """Whose values to count, and among which items."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"columns": ["place", "year"], "filter": "has place", "most": 10}]}
+    )
+
+    columns: list[str] = Field(min_length=1, max_length=32, description="Metadata columns, or `kind`.")
+    filter: str | None = Field(None, description="Count only what it allows.", max_length=MAX_CHARACTERS)
+    query: str | None = Field(None, description="Count only the best hits of this query, as it is typed.")
+    first: int = Field(100, ge=1, le=MAX_K, description="How many hits of the query are counted.")
+    most: int = Field(20, ge=1, le=1_000, description="How many values of each column, the commonest.")
+
+
 def to_rerank(wanted: SearchRequest) -> bool | Budget:
     """Make the engine's budget where one was given."""
     asked = wanted.rerank

@@ -31,7 +31,7 @@ class Upload:
 
 async def search_request(request: Request) -> SearchRequest:
     """Read what to look for; in a form, `image` is a file."""
-    if _media_type(request) == JSON:
+    if media_type(request, JSON, FORM) == JSON:
         return _validate(SearchRequest, await request.body())
     async with request.form(max_files=1) as form:
         fields = {key: await _value(form, key) for key in form}
@@ -54,7 +54,7 @@ def _signals(value: Any) -> Any:
 
 async def items_request(request: Request) -> ItemsRequest | list[Upload]:
     """Read items: JSON describes each one, a form brings picture files under `files`."""
-    if _media_type(request) == JSON:
+    if media_type(request, JSON, FORM) == JSON:
         return _validate(ItemsRequest, await request.body())
     async with request.form(max_files=MAX_ITEMS) as form:
         return await _uploads(form)
@@ -95,12 +95,12 @@ async def _value(form: FormData, key: str) -> Any:
     return await value.read() if isinstance(value, UploadFile) else value
 
 
-def _media_type(request: Request) -> str:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in (JSON, FORM):
-        given = media_type or "no content type"
-        raise Problem(415, f"This route takes {JSON} or {FORM}, not {given}")
-    return media_type
+def media_type(request: Request, *taken: str) -> str:
+    """Return the type of the request's body; `Problem` for one the route does not take."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in taken:
+        raise Problem(415, f"This route takes {' or '.join(taken)}, not {given or 'no content type'}")
+    return given
 
 
 def _validate(model: type[Model], body: bytes | dict[str, Any]) -> Model:

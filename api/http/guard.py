@@ -40,7 +40,7 @@ class Guard:
         if problem is not None:
             await problem_response(problem, scope["path"])(scope, receive, _marked(send))
             return
-        limited = _limited(receive, self.settings.max_body_bytes)
+        limited = _limited(receive, body_limit(scope, self.settings))
         await self.app(scope, limited, _marked(send))
 
 
@@ -57,9 +57,14 @@ def refusal(scope: Scope, settings: Settings) -> Problem | None:
     if origin is not None and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != host:
         return Problem(403, f"A page of {origin} may not change or search this gallery")
     length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > settings.max_body_bytes:
-        return too_large(settings.max_body_bytes)
+    if length.isdecimal() and int(length) > body_limit(scope, settings):
+        return too_large(body_limit(scope, settings))
     return None
+
+
+def body_limit(scope: Scope, settings: Settings) -> int:
+    """The most bytes a request's body may have: a stream is limited line by line, and by more in all."""
+    return settings.max_stream_bytes if scope["path"].endswith("/ingest") else settings.max_body_bytes
 
 
 def too_large(limit: int) -> Problem:

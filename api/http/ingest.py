@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from api.documents import Document
 from api.http.bodies import Upload
-from api.http.schemas import ImageItem, TextItem
+from api.http.schemas import ImageItem, ItemsRequest, TextItem
 from engine import Item, ItemNotFound, Outcome, SearchEngine
 
 STATUSES = ("added", "updated", "unchanged", "failed")
@@ -27,6 +27,14 @@ def add_uploads(engine: SearchEngine, uploads: Sequence[Upload]) -> Document:
         uri = f"sha256:{hashlib.sha256(upload.data).hexdigest()}"
         items.append(Item(uri, picture=upload.data, metadata=metadata))
     return _add(engine, items, [upload.name for upload in uploads])
+
+
+def digest_of(wanted: ItemsRequest | Sequence[Upload]) -> str:
+    """Hash what a request wants added, however its body was written."""
+    digest = hashlib.sha256()
+    for one in wanted.items if isinstance(wanted, ItemsRequest) else wanted:
+        digest.update(hashlib.sha256(repr(one).encode("utf-8", "surrogatepass")).digest())
+    return digest.hexdigest()
 
 
 def _item(described: TextItem | ImageItem) -> Item:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -10,11 +12,13 @@ from starlette.responses import Response
 from api.documents import Document, item_document
 from api.http.access import READ, WRITE
 from api.http.bodies import Upload, items_request
-from api.http.ingest import add_items, add_uploads
+from api.http.ingest import add_items, add_uploads, digest_of
 from api.http.openapi import form_schema, problems, request_body
+from api.http.repeats import REPLAYED, Claimed
 from api.http.replies import ItemReply, ItemsReply
 from api.http.schemas import MAX_ID, ItemsRequest
-from api.http.state import Engine
+from api.http.state import Engine, Serviced
+from engine import SearchEngine
 
 router = APIRouter(tags=["items"])
 
@@ -49,11 +53,29 @@ FILES_SCHEMA = form_schema(
     dependencies=[WRITE],
     openapi_extra=request_body("ItemsRequest", FILES_SCHEMA),
 )
-def add(engine: Engine, wanted: Annotated[ItemsRequest | list[Upload], Depends(items_request)]) -> Document:
+async def add(
+    service: Serviced,
+    wanted: Annotated[ItemsRequest | list[Upload], Depends(items_request)],
+    claim: Claimed,
+    response: Response,
+) -> Document:
     """Add items, or replace those whose uri is already there.
 
     An item that cannot be read is listed as failed with its reason, and the others go on.
     """
+    digest = digest_of(wanted)
+    earlier = claim.earlier(digest) if claim else None
+    if earlier is not None:
+        response.headers.update(REPLAYED)
+        known: Document = json.loads(earlier)
+        return known
+    added = await service.write(partial(_add, service.engine, wanted))
+    if claim is not None:
+        claim.keep(digest, json.dumps(added).encode())
+    return added
+
+
+def _add(engine: SearchEngine, wanted: ItemsRequest | list[Upload]) -> Document:
     if isinstance(wanted, ItemsRequest):
         return add_items(engine, wanted.items)
     return add_uploads(engine, wanted)
@@ -80,6 +102,7 @@ def show(engine: Engine, id: ItemId) -> Document:
     responses=problems(401, 403, 404, 409, 422, 429),
     dependencies=[WRITE],
 )
-def remove(engine: Engine, id: ItemId) -> None:
+async def remove(service: Serviced, id: ItemId) -> None:
     """Take one item out of the gallery. The picture file it came from stays where it is."""
-    engine.remove([engine.get(id).uri])
+    engine = service.engine
+    await service.write(lambda: engine.remove([engine.get(id).uri]))

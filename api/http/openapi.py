@@ -25,6 +25,7 @@ TAGS = [
     {"name": "sessions", "description": "Search by talking: a query that utterances refine."},
     {"name": "items", "description": "Add, look at and remove items."},
     {"name": "doors", "description": "The same engine, as the clients of other services call it."},
+    {"name": "jobs", "description": "Long work: started, followed, cancelled."},
     {"name": "status", "description": "What the service holds and how it is."},
 ]
 

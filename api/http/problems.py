@@ -75,13 +75,7 @@ def problem_response(
     problem: Problem, instance: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """Write a problem document; without a name of its own its type is `about:blank`, as the RFC asks."""
-    document: dict[str, Any] = {
-        "type": f"urn:crosslight:problem:{problem.name}" if problem.name else "about:blank",
-        "title": problem.title or HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-        "instance": instance,
-    }
+    document = {**document_of(problem), "instance": instance}
     if problem.errors:
         document["errors"] = [dict(error) for error in problem.errors]
     # The answer to an unexpected error is made outside the guard that marks all others.
@@ -89,8 +83,20 @@ def problem_response(
     return JSONResponse(document, problem.status, headers=marked, media_type=MEDIA_TYPE)
 
 
-def engine_problem(error: EngineError) -> Problem:
+def document_of(problem: Problem) -> dict[str, Any]:
+    """Describe a problem, but for the request it is about."""
+    return {
+        "type": f"urn:crosslight:problem:{problem.name}" if problem.name else "about:blank",
+        "title": problem.title or HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+
+
+def problem_of(error: EngineError | Problem) -> Problem:
     """Give an engine's error its status; a kind not in the table is our own mistake."""
+    if isinstance(error, Problem):
+        return error
     for kind, status, name, title in ENGINE_PROBLEMS:
         if isinstance(error, kind):
             return Problem(status, str(error), name=name, title=title)
@@ -106,7 +112,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(EngineError)
     async def _engine(request: Request, error: EngineError) -> JSONResponse:
-        return problem_response(engine_problem(error), request.url.path)
+        return problem_response(problem_of(error), request.url.path)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -136,6 +136,58 @@ class SearchReply(BaseModel):
     no_match: bool | None = Field(description="Whether nothing fits; null where the model cannot tell.")
     misses: list[HitReply] = Field(description="The nearest, when nothing fits.")
     next_page: str | None = Field(description="Sent as `page`, it asks for the hits after these.")
+
+
+class ItemPageReply(BaseModel):
+    """Some items, in the order they were first added."""
+
+    items: list[ItemReply]
+    next_cursor: str | None = Field(description="Sent as `cursor`, it asks for the items after these.")
+
+
+class CountReply(BaseModel):
+    """One value, and how many items have it."""
+
+    value: Scalar
+    count: int
+
+
+class FacetsReply(BaseModel):
+    """The commonest values of each column, the commonest first."""
+
+    counted: int = Field(description="How many items were looked at.")
+    facets: dict[str, list[CountReply]]
+
+
+class FilterReply(BaseModel):
+    """What a filter allows, and what filters can name."""
+
+    allowed: int
+    held: int
+    columns: dict[str, Literal["number", "text", "boolean"]] = Field(description="Each column's type.")
+
+
+class JobReply(BaseModel):
+    """A piece of long work, as it stands."""
+
+    id: str
+    kind: Literal["ingest", "migrate", "reindex"]
+    gallery: str
+    asked: dict[str, Any] = Field(description="What it was asked to do.")
+    state: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+    created: str
+    started: str | None
+    ended: str | None
+    done: int = Field(description="How many things are done,")
+    total: int | None = Field(description="of how many; null while that is not known.")
+    reason: str | None = Field(description="Why it failed.")
+    result: dict[str, Any] | None = Field(description="What it did, once it is done.")
+
+
+class JobsReply(BaseModel):
+    """The jobs of a gallery, the latest first."""
+
+    jobs: list[JobReply]
 
 
 class OutcomeReply(BaseModel):

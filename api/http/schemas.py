@@ -103,6 +103,9 @@ class ImageItem(Strict):
     metadata: Metadata = {}
 
 
+AnyItem: TypeAlias = Annotated[TextItem | ImageItem, Field(discriminator="kind")]
+
+
 class ItemsRequest(Strict):
     """Items to add or replace."""
 
@@ -123,6 +126,4 @@ class ItemsRequest(Strict):
         }
     )
 
-    items: list[Annotated[TextItem | ImageItem, Field(discriminator="kind")]] = Field(
-        min_length=1, max_length=MAX_ITEMS
-    )
+    items: list[AnyItem] = Field(min_length=1, max_length=MAX_ITEMS)

@@ -39,6 +39,17 @@ class Settings:
     max_body_bytes: int = Field(
         default=20 * 1024 * 1024, ge=1, description="the largest body of a request, in bytes"
     )
+    max_stream_bytes: int = Field(
+        default=1024**3,
+        ge=1,
+        description="the largest stream of items, in bytes; each line is limited as a body",
+    )
+    repeat_hours: float = Field(
+        default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is kept"
+    )
+    source_roots: Paths = Field(
+        default=(), description="folders of this machine that a job may ingest from; by default none"
+    )
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=8000, description="the port; 0 takes any free one")
     more_galleries: Paths = Field(default=(), description="further galleries to serve")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from api.http.problems import Problem
@@ -13,6 +15,7 @@ from engine import SearchEngine
 from engine.dialogue import Sessions
 from engine.errors import EngineError
 
+T = TypeVar("T")
 log = logging.getLogger("crosslight")
 
 
@@ -24,6 +27,24 @@ class Service:
     engine: SearchEngine
     sessions: Sessions
     fault: str | None = "The model is being loaded; try again in a few seconds"
+    writer: str | None = None  # what is writing to the gallery for longer than a request may wait
+    turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+
+    async def write(self, work: Callable[[], T]) -> T:
+        """Do work that writes, one at a time, so that waiting writers take no thread from searches.
+
+        Raises a `Problem` while a job writes.
+        """
+        async with self.turns:
+            if self.writer is not None:
+                raise Problem(
+                    409,
+                    f"{self.name} is being written by {self.writer}; wait for it to end, or cancel it",
+                    name="gallery-busy",
+                    title="Another process is writing to the gallery",
+                    headers={"retry-after": "5"},
+                )
+            return await to_thread.run_sync(work, limiter=CapacityLimiter(1))
 
     def warm(self) -> None:
         """Load the model now, so that the first visitor does not wait for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt
 from typing import Any
@@ -57,11 +57,16 @@ def condition(tree: Filter, fields: Fields, *, few: bool = False) -> ColumnEleme
             return or_(*(inner(part) for part in tree.parts))
 
 
+def unknown_column(column: str, known: Sequence[str]) -> BadInput:
+    """Name the columns nearest to one that there is not."""
+    near = get_close_matches(column, known, n=3, cutoff=0.5) or sorted(known)[:10]
+    return BadInput(f"no item has a column {column!r}; there is {', '.join(near)}")
+
+
 def _holds(column: str, values: list[Value], fields: Fields, test: Any, few: bool) -> ColumnElement[bool]:
     known = {name: kind for name, (_, kind) in {**BUILT_IN, **fields}.items()}
     if column not in known:
-        near = get_close_matches(column, known, n=3, cutoff=0.5) or sorted(known)[:10]
-        raise BadInput(f"no item has a column {column!r}; there is {', '.join(near)}")
+        raise unknown_column(column, list(known))
     for value in values:
         if type_of(value) != known[column]:
             raise BadInput(
