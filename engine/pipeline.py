@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -51,8 +52,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     after = None if options.page is None else read_cursor(options.page, gallery=serving.gallery, asked=asked)
     model = serving.load()
     clock = Clock()
-    with serving.model_lock:
-        composed = compose(query, model, serving.store, opened.open_picture)
+    composed = compose(query, model, serving.store, opened.open_picture)
     clock.lap("encode")
     with serving.view_lock:
         serving.refresh(opened.state)
@@ -106,9 +106,9 @@ def _reranked(
 ) -> tuple[Ranking, tuple[str, ...]]:
     """Rerank what is worth it and within the budget, and note how long one candidate took."""
     candidates, notes = spared(found.candidates, options, known, serving.pace)
-    with serving.model_lock:
+    reranker = model.reranker if options.rerank and candidates is not None else None
+    with serving.model_lock if reranker else nullcontext():
         began = perf_counter()
-        reranker = model.reranker if options.rerank else None
         ranked = order(replace(found, candidates=candidates), composed, wanted, reranker)
         if ranked.reranked and candidates is not None:
             serving.pace.took(len(candidates), 1000 * (perf_counter() - began))

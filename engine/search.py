@@ -119,9 +119,7 @@ class SearchEngine:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Return the vectors (n, dim) that the model makes of texts."""
-        model = self.load()
-        with self._serving.model_lock:
-            return model.encoder.encode_text(texts).vectors
+        return self.load().encoder.encode_text(texts).vectors
 
     def load(self) -> Model:
         """Load the model now instead of at the first use; raises `GalleryMismatch` if it has changed."""
@@ -148,8 +146,7 @@ class SearchEngine:
             serving = self._current(self._state(), wait=True)
             encoder = serving.load_to_write().encoder
             while batch := list(islice(remaining, batch_size)):
-                with serving.model_lock:
-                    outcomes = add_batch(batch, serving.store, self._gallery, encoder, ocr=ocr)
+                outcomes = add_batch(batch, serving.store, self._gallery, encoder, ocr=ocr)
                 for outcome in outcomes:
                     report.count(outcome)
                     each(outcome)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
+from engine.batching import Batched
 from engine.budget import Pace
 from engine.errors import GalleryMismatch
 from engine.gallery import Gallery, disk_errors
@@ -33,14 +35,15 @@ class Serving:
         self.key = state.model
         self.model_id = state.model_id
         self.store = store.of(state.model_id)
-        self.model_lock = threading.Lock()
+        self.model_lock = threading.RLock()  # the model runs in one thread at a time
+        self._load_lock = threading.Lock()
         self.view_lock = threading.RLock()
         self.pace = Pace()  # of its reranker, on this machine
         self.generation = latest(gallery.generations, state, index)
         self._files = gallery
         self.gallery = state.gallery  # its name, which is no other's
         self._device = device
-        self._loaded = loaded
+        self._loaded = None if loaded is None else self._shared(loaded)
         self._learning = Learning(gallery.path)
 
     def load(self) -> Model:
@@ -48,7 +51,7 @@ class Serving:
 
         Raises `GalleryMismatch` for other weights than the vectors'.
         """
-        with self.model_lock:
+        with self._load_lock:
             if self._loaded is None:
                 model = load_model(self.key, self._device)
                 stamp = self.store.stamp()
@@ -58,8 +61,12 @@ class Serving:
                         f"weights here are others ({model.encoder.stamp}); bring the gallery to them with: "
                         f"crosslight migrate --model {self.key}"
                     )
-                self._loaded = model
+                self._loaded = self._shared(model)
             return self._learning.applied(self._loaded)
+
+    def _shared(self, model: Model) -> Model:
+        """Let threads that want something encoded at the same time have it in one pass."""
+        return replace(model, encoder=Batched(model.encoder, self.model_lock))
 
     def load_to_write(self) -> Model:
         """Return the model, and mark the vectors that it will make as its own."""

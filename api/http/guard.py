@@ -12,6 +12,9 @@ from api.http.settings import ANY_HOST, Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# How it is has to be told however busy it is, and who follows a job costs next to nothing.
+UNCOUNTED = ("/healthz", "/readyz", "/v1/health", "/metrics", "/events")
+
 # The page needs its own files, the pictures it makes from what is dropped on it, and nothing else.
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
@@ -31,6 +34,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.settings = settings
+        self.active = 0  # requests under way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,8 +44,26 @@ class Guard:
         if problem is not None:
             await problem_response(problem, scope["path"])(scope, receive, _marked(send))
             return
+        if self.active >= self.settings.max_requests and not scope["path"].endswith(UNCOUNTED):
+            await problem_response(overloaded(self.active), scope["path"])(scope, receive, _marked(send))
+            return
+        self.active += 1
+        try:
+            await self._pass(scope, receive, send)
+        finally:
+            self.active -= 1
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         limited = _limited(receive, body_limit(scope, self.settings))
         await self.app(scope, limited, _marked(send))
+
+
+def overloaded(active: int) -> Problem:
+    """The problem of one request more than the service can keep waiting."""
+    detail = f"{active} requests are under way and no more can wait; try again in a second"
+    return Problem(
+        503, detail, name="overloaded", title="Too many requests at once", headers={"retry-after": "1"}
+    )
 
 
 def refusal(scope: Scope, settings: Settings) -> Problem | None:

@@ -11,6 +11,7 @@ from api.http.bodies import Upload
 from api.http.schemas import ImageItem, ItemsRequest, TextItem
 from engine import Item, ItemNotFound, Outcome, SearchEngine
 
+BATCH = 8  # encoded at once: searches wait for no more than so many pictures
 STATUSES = ("added", "updated", "unchanged", "failed")
 
 
@@ -45,7 +46,7 @@ def _item(described: TextItem | ImageItem) -> Item:
 
 def _add(engine: SearchEngine, items: Sequence[Item], names: Sequence[str | None]) -> Document:
     outcomes: list[Outcome] = []
-    engine.add(items, each=outcomes.append)
+    engine.add(items, batch_size=BATCH, each=outcomes.append)
     counts = Counter(_status(outcome) for outcome in outcomes)
     told = [_document(engine, outcome, name) for outcome, name in zip(outcomes, names, strict=True)]
     return {"items": told, **{status: counts[status] for status in STATUSES}}

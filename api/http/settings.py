@@ -44,6 +44,9 @@ class Settings:
         ge=1,
         description="the largest stream of items, in bytes; each line is limited as a body",
     )
+    max_requests: int = Field(
+        default=256, ge=1, description="requests under way at once; one more is answered 503 with Retry-After"
+    )
     repeat_hours: float = Field(
         default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is kept"
     )
