@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
+from engine.about import about
 from engine.errors import BadInput, GalleryBusy, ItemNotFound
 from engine.gallery import Gallery
 from engine.grammar import parse
 from engine.index import AUTO, check_kind
 from engine.ingest import add_batch
-from engine.learned import described
 from engine.models import Model, check_key
 from engine.opening import bind
 from engine.options import Options
@@ -233,22 +233,14 @@ class SearchEngine:
 
     def info(self) -> dict[str, object]:
         """Tell what the gallery holds and what it takes on disk (bytes)."""
-        state, counts = self._state(), self._store.counts()
+        state = self._state()
         serving = self._current(state)
         serving.refresh(state)
-        return {
-            "gallery": str(self.path),
-            "model": serving.key,
-            "stamp": state.stamp,
-            "trained": described(self.path, state.stamp),
-            "items": sum(counts.values()),
-            "pictures": counts.get("image", 0),
-            "texts": counts.get("text", 0),
-            "index": serving.generation.described(),
-            "revision": serving.generation.revision,
-            "bytes": self._gallery.sizes(),
-            "writer": self._gallery.holder(),
-        }
+        return about(self._gallery, self._store, state, serving)
+
+    def passes(self) -> dict[str, tuple[int, int]]:
+        """Tell, for texts and pictures, how often the encoder ran, and on how many in all."""
+        return self._serving.passes()
 
     def search(
         self,

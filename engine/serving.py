@@ -64,6 +64,14 @@ class Serving:
                 self._loaded = self._shared(model)
             return self._learning.applied(self._loaded)
 
+    def passes(self) -> dict[str, tuple[int, int]]:
+        """Count the passes of the encoder, and their inputs, by kind; nothing before the model is loaded."""
+        shared = self._loaded.encoder if self._loaded else None
+        if not isinstance(shared, Batched):
+            return {}
+        texts, pictures = shared.texts, shared.pictures
+        return {"texts": (texts.passes, texts.inputs), "pictures": (pictures.passes, pictures.inputs)}
+
     def _shared(self, model: Model) -> Model:
         """Let threads that want something encoded at the same time have it in one pass."""
         return replace(model, encoder=Batched(model.encoder, self.model_lock))

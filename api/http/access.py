@@ -36,18 +36,12 @@ async def allow(
 ) -> Key | None:
     """Let a request through that has the scopes, and return its key (`None` where none is needed)."""
     keys: Keys = request.app.state.keys
-    if not keys.needed:
-        return None
-    given = bearer.credentials if bearer is not None else header
-    if given is None:
-        raise Problem(
-            401, "This service needs an API key; send it as Authorization: Bearer KEY", headers=CHALLENGE
-        )
-    key = keys.check(given)
+    key = _checked(keys, bearer.credentials if bearer is not None else header) if keys.needed else None
+    await request.app.state.rates.count(request, key.id if isinstance(key, Key) else None)
+    if isinstance(key, Problem):
+        raise key
     if key is None:
-        raise Problem(
-            401, "The API key is unknown or revoked; make one with: crosslight keys create", headers=CHALLENGE
-        )
+        return None
     granted = frozenset[Scope]().union(*(IMPLIED[scope] for scope in key.scopes))
     lacking = [scope for scope in needed.scopes if scope not in granted]
     if lacking:
@@ -56,6 +50,15 @@ async def allow(
         )
     request.scope["key"] = key.id
     return key
+
+
+def _checked(keys: Keys, given: str | None) -> Key | Problem:
+    """Return the key that was given, or why it does not do: that is told once the attempt is counted."""
+    if given is None:
+        said = "This service needs an API key; send it as Authorization: Bearer KEY"
+        return Problem(401, said, headers=CHALLENGE)
+    said = "The API key is unknown or revoked; make one with: crosslight keys create"
+    return keys.check(given) or Problem(401, said, headers=CHALLENGE)
 
 
 READ = Security(allow, scopes=["read"])

@@ -10,6 +10,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from api.doors import clip_retrieval, cohere, jina, openai
 from api.http import (
@@ -17,6 +19,7 @@ from api.http import (
     galleries,
     items,
     job_routes,
+    measures,
     openapi,
     page,
     pictures,
@@ -26,12 +29,15 @@ from api.http import (
     status,
     streaming,
 )
+from api.http.figures import Figures, Load
 from api.http.guard import Guard
 from api.http.jobs import Jobs
 from api.http.keys import Keys
+from api.http.rates import Rates
 from api.http.repeats import Repeats
 from api.http.settings import Settings
 from api.http.state import Service
+from api.http.watching import Watch
 from engine import SearchEngine
 from engine.dialogue import Sessions
 
@@ -51,6 +57,7 @@ GALLERY_ROUTES = (
 # Of the server as a whole, with their paths in full.
 SERVER_ROUTES = (
     status.router,
+    measures.router,
     galleries.router,
     cohere.server_router,
     jina.router,
@@ -88,7 +95,20 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
     app.state.settings = settings
     app.state.keys = Keys(settings.keys_file)
     app.state.repeats = Repeats(settings.state / "answers", settings.repeat_hours)
-    app.add_middleware(Guard, settings=settings)
+    app.state.rates = Rates(settings.rate)
+    app.state.load = load = Load()
+    app.state.figures = Figures(load, lambda: getattr(app.state, "services", None))
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Guard, settings=settings, load=load)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"],
+            expose_headers=["etag", "retry-after", "x-request-id", "idempotency-replayed"],
+        )
+    app.add_middleware(Watch, figures=app.state.figures)
     problems.install(app)
     for router in GALLERY_ROUTES:
         app.include_router(router, prefix="/v1")

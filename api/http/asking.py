@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
-from api.http.schemas import ItemName, Kind, PictureBytes, Strict
+from api.http.schemas import URL_MEANING, ItemName, Kind, PictureBytes, Strict
 from engine import BadInput, Budget, Part, Query, Region
 from engine.grammar import parse
 from engine.options import MAX_K
@@ -58,6 +58,7 @@ class SearchRequest(Strict):
         None, description="Words to look for, as they are: no sign in them has a meaning."
     )
     image: PictureBytes | None = None
+    image_url: str | None = Field(None, max_length=4096, description=URL_MEANING)
     like: ItemName | None = None
     parts: list[PartRequest] = Field([], description="Weighted parts, added up.", max_length=MAX_PARTS)
     phrases: list[str] = Field([], description="What a hit must have word for word.", max_length=MAX_PARTS)
@@ -87,15 +88,22 @@ class SearchRequest(Strict):
     )
 
     @model_validator(mode="after")
+    def _one_picture(self) -> SearchRequest:
+        if self.image is not None and self.image_url is not None:
+            raise ValueError("give an image or an image_url, not both")
+        return self
+
+    @model_validator(mode="after")
     def _something_to_look_for(self) -> SearchRequest:
         if (
             not self.parts
             and self.query is None
             and self.text is None
             and self.image is None
+            and self.image_url is None
             and self.like is None
         ):
-            raise ValueError("give at least one of query, text, image, like and parts")
+            raise ValueError("give at least one of query, text, image, image_url, like and parts")
         return self
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
@@ -30,7 +31,15 @@ class Upload:
 
 
 async def search_request(request: Request) -> SearchRequest:
-    """Read what to look for; in a form, `image` is a file."""
+    """Read what to look for; in a form, `image` is a file. A picture by URL is fetched."""
+    wanted = await _search_request(request)
+    if wanted.image_url is not None:
+        fetcher = request.app.state.settings.fetcher
+        wanted.image = await run_in_threadpool(fetcher.fetch, wanted.image_url)
+    return wanted
+
+
+async def _search_request(request: Request) -> SearchRequest:
     if media_type(request, JSON, FORM) == JSON:
         return _validate(SearchRequest, await request.body())
     async with request.form(max_files=1) as form:

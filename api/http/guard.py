@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.figures import Load
 from api.http.problems import Problem, problem_response
 from api.http.settings import ANY_HOST, Settings
 
@@ -31,10 +32,13 @@ SECURITY_HEADERS = {
 class Guard:
     """ASGI middleware: refuses what must not reach a handler, marks what leaves."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, load: Load) -> None:
         self.app = app
         self.settings = settings
-        self.active = 0  # requests under way
+        self.load = load
+        self.headers = dict(SECURITY_HEADERS)
+        if settings.cors_origins:
+            self.headers["cross-origin-resource-policy"] = "cross-origin"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,20 +46,37 @@ class Guard:
             return
         problem = refusal(scope, self.settings)
         if problem is not None:
-            await problem_response(problem, scope["path"])(scope, receive, _marked(send))
+            await problem_response(problem, scope["path"])(scope, receive, self._marked(send))
             return
-        if self.active >= self.settings.max_requests and not scope["path"].endswith(UNCOUNTED):
-            await problem_response(overloaded(self.active), scope["path"])(scope, receive, _marked(send))
+        if self.load.active >= self.settings.max_requests and not scope["path"].endswith(UNCOUNTED):
+            self.load.refuse()
+            await problem_response(overloaded(self.load.active), scope["path"])(
+                scope, receive, self._marked(send)
+            )
             return
-        self.active += 1
+        self.load.active += 1
         try:
             await self._pass(scope, receive, send)
         finally:
-            self.active -= 1
+            self.load.active -= 1
+
+    def _marked(self, send: Send) -> Send:
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        return marked
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         limited = _limited(receive, body_limit(scope, self.settings))
-        await self.app(scope, limited, _marked(send))
+        await self.app(scope, limited, self._marked(send))
+
+
+def _is_allowed(origin: str, settings: Settings) -> bool:
+    return origin in settings.cors_origins or "*" in settings.cors_origins
 
 
 def overloaded(active: int) -> Problem:
@@ -76,7 +97,8 @@ def refusal(scope: Scope, settings: Settings) -> Problem | None:
             f"This service does not answer to the name {host!r}; it answers to {', '.join(settings.names)}",
         )
     origin = headers.get("origin")
-    if origin is not None and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != host:
+    foreign = origin is not None and urlsplit(origin).netloc != host and not _is_allowed(origin, settings)
+    if foreign and scope["method"] not in SAFE_METHODS:
         return Problem(403, f"A page of {origin} may not change or search this gallery")
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > body_limit(scope, settings):
@@ -114,14 +136,3 @@ def _limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return limited
-
-
-def _marked(send: Send) -> Send:
-    async def marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return marked

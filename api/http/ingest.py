@@ -4,30 +4,60 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from api.documents import Document
 from api.http.bodies import Upload
+from api.http.fetching import Fetcher
 from api.http.schemas import ImageItem, ItemsRequest, TextItem
-from engine import Item, ItemNotFound, Outcome, SearchEngine
+from engine import BadInput, Item, ItemNotFound, Outcome, SearchEngine
 
 BATCH = 8  # encoded at once: searches wait for no more than so many pictures
 STATUSES = ("added", "updated", "unchanged", "failed")
 
 
-def add_items(engine: SearchEngine, wanted: Sequence[TextItem | ImageItem]) -> Document:
-    """Add the items that a JSON request describes."""
-    return _add(engine, [_item(described) for described in wanted], [None] * len(wanted))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request wants added: items, the file name of each, and which have failed, by their place."""
+
+    items: Sequence[Item]
+    names: Sequence[str | None]
+    failed: Mapping[int, Outcome] = field(default_factory=dict)
 
 
-def add_uploads(engine: SearchEngine, uploads: Sequence[Upload]) -> Document:
-    """Add the picture files of a form, each known by the SHA-256 of its bytes."""
+def described(wanted: Sequence[TextItem | ImageItem], fetcher: Fetcher) -> Wanted:
+    """Take the items that JSON describes; one whose picture cannot be fetched fails alone."""
+    items: list[Item] = []
+    failed: dict[int, Outcome] = {}
+    for place, one in enumerate(wanted):
+        try:
+            items.append(_item(one, fetcher))
+        except BadInput as error:
+            failed[place] = Outcome(one.uri, "failed", str(error))
+    return Wanted(items, [None] * len(wanted), failed)
+
+
+def uploaded(uploads: Sequence[Upload]) -> Wanted:
+    """Take the picture files of a form, each known by the SHA-256 of its bytes."""
     items = []
     for upload in uploads:
         metadata = {"name": upload.name, **upload.metadata} if upload.name else upload.metadata
         uri = f"sha256:{hashlib.sha256(upload.data).hexdigest()}"
         items.append(Item(uri, picture=upload.data, metadata=metadata))
-    return _add(engine, items, [upload.name for upload in uploads])
+    return Wanted(items, [upload.name for upload in uploads])
+
+
+def add(engine: SearchEngine, wanted: Wanted) -> Document:
+    """Add items, and tell of each in the request's order, and how many there were of each kind."""
+    added: list[Outcome] = []
+    engine.add(wanted.items, batch_size=BATCH, each=added.append)
+    following = iter(added)
+    places = range(len(wanted.names))
+    outcomes = [wanted.failed[place] if place in wanted.failed else next(following) for place in places]
+    counts = Counter(_status(outcome) for outcome in outcomes)
+    told = [_document(engine, outcome, name) for outcome, name in zip(outcomes, wanted.names, strict=True)]
+    return {"items": told, **{status: counts[status] for status in STATUSES}}
 
 
 def digest_of(wanted: ItemsRequest | Sequence[Upload]) -> str:
@@ -38,18 +68,13 @@ def digest_of(wanted: ItemsRequest | Sequence[Upload]) -> str:
     return digest.hexdigest()
 
 
-def _item(described: TextItem | ImageItem) -> Item:
+def _item(described: TextItem | ImageItem, fetcher: Fetcher) -> Item:
     if isinstance(described, TextItem):
         return Item(described.uri, "text", text=described.text, metadata=described.metadata)
-    return Item(described.uri, text=described.text, picture=described.image, metadata=described.metadata)
-
-
-def _add(engine: SearchEngine, items: Sequence[Item], names: Sequence[str | None]) -> Document:
-    outcomes: list[Outcome] = []
-    engine.add(items, batch_size=BATCH, each=outcomes.append)
-    counts = Counter(_status(outcome) for outcome in outcomes)
-    told = [_document(engine, outcome, name) for outcome, name in zip(outcomes, names, strict=True)]
-    return {"items": told, **{status: counts[status] for status in STATUSES}}
+    picture = described.image
+    if described.image_url is not None:
+        picture = fetcher.fetch(described.image_url)
+    return Item(described.uri, text=described.text, picture=picture, metadata=described.metadata)
 
 
 def _document(engine: SearchEngine, outcome: Outcome, name: str | None) -> Document:

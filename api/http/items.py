@@ -6,19 +6,20 @@ import json
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.documents import Document, item_document
 from api.http.access import READ, WRITE
 from api.http.bodies import Upload, items_request
-from api.http.ingest import add_items, add_uploads, digest_of
+from api.http.ingest import add as add_items
+from api.http.ingest import described, digest_of, uploaded
 from api.http.openapi import form_schema, problems, request_body
 from api.http.repeats import REPLAYED, Claimed
 from api.http.replies import ItemReply, ItemsReply
 from api.http.schemas import MAX_ID, ItemsRequest
 from api.http.state import Engine, Serviced
-from engine import SearchEngine
 
 router = APIRouter(tags=["items"])
 
@@ -57,6 +58,7 @@ async def add(
     service: Serviced,
     wanted: Annotated[ItemsRequest | list[Upload], Depends(items_request)],
     claim: Claimed,
+    request: Request,
     response: Response,
 ) -> Document:
     """Add items, or replace those whose uri is already there.
@@ -69,16 +71,14 @@ async def add(
         response.headers.update(REPLAYED)
         known: Document = json.loads(earlier)
         return known
-    added = await service.write(partial(_add, service.engine, wanted))
+    if isinstance(wanted, ItemsRequest):
+        ready = await run_in_threadpool(described, wanted.items, request.app.state.settings.fetcher)
+    else:
+        ready = await run_in_threadpool(uploaded, wanted)
+    added = await service.write(partial(add_items, service.engine, ready))
     if claim is not None:
         claim.keep(digest, json.dumps(added).encode())
     return added
-
-
-def _add(engine: SearchEngine, wanted: ItemsRequest | list[Upload]) -> Document:
-    if isinstance(wanted, ItemsRequest):
-        return add_items(engine, wanted.items)
-    return add_uploads(engine, wanted)
 
 
 @router.get(

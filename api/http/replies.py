@@ -238,6 +238,15 @@ class GalleriesReply(BaseModel):
     galleries: list[GalleryReply]
 
 
+class HealthReply(BaseModel):
+    """How well the service is, and what a person should look after."""
+
+    status: Literal["ok", "degraded", "down"]
+    live: bool
+    ready: bool = Field(description="Whether at least one gallery can answer searches.")
+    reasons: list[str]
+
+
 class StateReply(BaseModel):
     """How the service is."""
 

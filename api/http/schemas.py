@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     WithJsonSchema,
+    model_validator,
 )
 
 Kind: TypeAlias = Literal["image", "text"]
@@ -23,6 +24,7 @@ Metadata: TypeAlias = Annotated[
 ]
 
 MAX_ITEMS = 1_000
+URL_MEANING = "Where the picture is fetched from, if the setting `url_hosts` allows it."
 MAX_ID = 2**63 - 1  # ids are signed 64-bit integers
 
 
@@ -98,9 +100,16 @@ class ImageItem(Strict):
 
     uri: str = Field(min_length=1, description="The name the item is known by; adding it again replaces it.")
     kind: Literal["image"]
-    image: PictureBytes
+    image: PictureBytes | None = None
+    image_url: str | None = Field(None, max_length=4096, description=URL_MEANING)
     text: str | None = Field(None, description="The picture's caption.")
     metadata: Metadata = {}
+
+    @model_validator(mode="after")
+    def _one_picture(self) -> ImageItem:
+        if (self.image is None) == (self.image_url is None):
+            raise ValueError("a picture item has an image or an image_url")
+        return self
 
 
 AnyItem: TypeAlias = Annotated[TextItem | ImageItem, Field(discriminator="kind")]

@@ -13,8 +13,10 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.http.app import create_app, open_gallery
+from api.http.jobs import Jobs
 from api.http.keys import Keys
 from api.http.settings import LOOPBACK, Settings
 from engine.errors import BadInput
@@ -26,18 +28,35 @@ GRACE_SECONDS = 10
 
 MAX_PORT = 65_535
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
-    },
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-        for name in ("uvicorn", "crosslight")
-    },
-}
+
+class _Server(uvicorn.Server):
+    """Tells those who follow a job that it is over now: such answers would end with the job only."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        jobs: Jobs | None = getattr(self._app.state, "jobs", None)
+        if jobs is not None:
+            jobs.closing = True
+        super().handle_exit(sig, frame)
+
+
+def logging_config(settings: Settings) -> dict[str, Any]:
+    """Write logs to stderr, as text or as JSON; each request leaves one line, which is ours."""
+    formatter = "api.http.watching.JsonLines" if settings.log_format == "json" else "api.http.watching.Lines"
+    stderr = {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatter}},
+        "handlers": {"stderr": stderr},
+        "loggers": {
+            name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+            for name in ("uvicorn", "crosslight")
+        },
+    }
 
 
 def serve(settings: Settings, *, browse: bool = False) -> None:
@@ -54,16 +73,18 @@ def serve(settings: Settings, *, browse: bool = False) -> None:
     ):
         paths = settings.galleries().values()
         engines = [opened.enter_context(open_gallery(settings, path)) for path in paths]
+        app = create_app(settings, *engines)
         config = uvicorn.Config(
-            create_app(settings, *engines),
-            log_config=LOGGING,
+            app,
+            log_config=logging_config(settings),
+            access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             server_header=False,
         )
         log.info("Crosslight is at %s", url(listener))
         if browse and not webbrowser.open(url(listener)):  # the socket listens: the browser waits a moment
             log.warning("no browser could be opened")
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(app, config).run(sockets=[listener])
 
 
 def check_open(settings: Settings) -> None:

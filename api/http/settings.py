@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.dataclasses import dataclass
 from pydantic_settings import NoDecode
 
+from api.http.fetching import Fetcher
 from engine.dialogue import TIME_TO_LIVE, Endpoint
 from engine.errors import BadInput
 
@@ -46,6 +47,22 @@ class Settings:
     )
     max_requests: int = Field(
         default=256, ge=1, description="requests under way at once; one more is answered 503 with Retry-After"
+    )
+    rate: str | None = Field(
+        default=None, description="how often one key, or one address, may ask, such as 100/minute"
+    )
+    cors_origins: Names = Field(
+        default=(), description="other sites whose pages may use the service, such as https://example.org"
+    )
+    url_hosts: Names = Field(
+        default=(), description="hosts that pictures may be fetched from by URL; by default none"
+    )
+    url_addresses: Names = Field(
+        default=(), description="addresses that pictures may be fetched from although they are not public"
+    )
+    url_seconds: float = Field(default=10, gt=0, description="how long fetching a picture may take")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="how the log is written: text, or json, one document a line"
     )
     repeat_hours: float = Field(
         default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is kept"
@@ -93,6 +110,11 @@ class Settings:
         from reading the gallery.
         """
         return self.hosts or (LOOPBACK_NAMES if self.host in LOOPBACK else ANY_HOST)
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """What fetches pictures by URL, within these limits."""
+        return Fetcher(self.url_hosts, self.url_addresses, self.max_body_bytes, self.url_seconds)
 
     @property
     def state(self) -> Path:

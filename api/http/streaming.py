@@ -13,9 +13,11 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -24,7 +26,8 @@ from starlette.types import Receive, Scope, Send
 from api.documents import Document
 from api.http.access import WRITE
 from api.http.bodies import media_type
-from api.http.ingest import STATUSES, add_items
+from api.http.fetching import Fetcher
+from api.http.ingest import STATUSES, Wanted, add, described
 from api.http.openapi import problems
 from api.http.problems import Problem, document_of, invalid, problem_of
 from api.http.repeats import REPLAYED, Claimed
@@ -74,7 +77,7 @@ async def ingest(request: Request, service: Serviced, claim: Claimed) -> Respons
             return Response(earlier, media_type=NDJSON, headers=REPLAYED)
         raise Problem(409, "The first answer under this key is lost; send the lines again with a new key")
     results = Results()
-    run = _Run(service, results, digest)
+    run = _Run(service, results, digest, settings.fetcher)
     task = asyncio.create_task(run.all(lines))
     if not await results.begun(task):
         results.close()
@@ -153,9 +156,10 @@ class Streamed(Response):
 class _Run:
     """The adding of one stream."""
 
-    def __init__(self, service: Service, results: Results, digest: Any) -> None:
+    def __init__(self, service: Service, results: Results, digest: Any, fetcher: Fetcher) -> None:
         self._service = service
         self._results = results
+        self._fetcher = fetcher
         self._counts: Counter[str] = Counter()
         self._batch: list[tuple[int, bytes]] = []
         self._held = 0
@@ -200,13 +204,17 @@ class _Run:
     async def _flush(self) -> None:
         if not self._batch:
             return
-        outcomes = await self._service.write(self._add)
+        numbers, ready, told = await run_in_threadpool(self._ready)
+        if ready.names:
+            added = await self._service.write(partial(add, self._service.engine, ready))
+            told.update(zip(numbers, added["items"], strict=True))
+        outcomes = [{"line": number, **told[number]} for number in sorted(told)]
         self._counts.update(outcome["status"] for outcome in outcomes)
         self._batch, self._held = [], 0
         self._results.write(*outcomes)
 
-    def _add(self) -> list[Document]:
-        """Add the lines in hand; what is no item is told as failed."""
+    def _ready(self) -> tuple[list[int], Wanted, dict[int, Document]]:
+        """Read the lines in hand: the numbers of items, what is to be added, and what is no item."""
         told: dict[int, Document] = {}
         items: dict[int, TextItem | ImageItem] = {}
         for number, line in self._batch:
@@ -215,10 +223,7 @@ class _Run:
             except ValidationError as error:
                 reason = invalid(error.errors(include_context=False, include_input=False)).detail
                 told[number] = {"uri": None, "id": None, "status": "failed", "reason": reason}
-        if items:
-            added = add_items(self._service.engine, list(items.values()))["items"]
-            told.update(zip(items, added, strict=True))
-        return [{"line": number, **told[number]} for number in sorted(told)]
+        return list(items), described(list(items.values()), self._fetcher), told
 
 
 async def _next(lines: AsyncIterator[bytes]) -> bytes | None:

@@ -59,7 +59,7 @@ PROBLEMS: list[tuple[str, str, dict[str, Any], int, str | None, str]] = [
         {"json": {}},
         422,
         "invalid-request",
-        "at least one of query, text, image, like and parts",
+        "at least one of query, text, image, image_url, like and parts",
     ),
     ("POST", "/v1/search", {"json": []}, 422, "invalid-request", "body"),
     ("POST", "/v1/search", {"json": {"text": "red", "K": 1}}, 422, "invalid-request", "K: "),

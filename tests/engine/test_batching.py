@@ -1,0 +1,89 @@
+"""Threads that want something encoded at the same time have it in one pass, each its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from engine.batching import TEXTS, Batched
+from engine.encoders.color import ColorEncoder
+from engine.types import Encoded
+
+THREADS = 40
+
+
+class Slow(ColorEncoder):
+    """A color encoder whose passes are counted, and held up while its gate is shut."""
+
+    def __init__(self) -> None:
+        self.passes: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.began = threading.Event()
+
+    def encode_text(self, texts: Sequence[str]) -> Encoded:
+        self.began.set()
+        assert self.gate.wait(10)
+        self.passes.append(len(texts))
+        if "broken" in texts:
+            raise ValueError("broken")
+        return super().encode_text(texts)
+
+
+def test_whoever_waits_is_served_together_with_the_others_and_gets_its_own() -> None:
+    slow = Slow()
+    lock = threading.RLock()
+    shared = Batched(slow, lock)
+    slow.gate.clear()
+    texts = [f"red word{n}" for n in range(THREADS)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        first = pool.submit(shared.encode_text, ["blue"])
+        assert slow.began.wait(10)
+        others = [pool.submit(shared.encode_text, [text]) for text in texts]
+        while len(shared.texts._waiting) < THREADS - 1:  # one more has a thread once the first is done
+            threading.Event().wait(0.01)
+        slow.gate.set()
+        made = [other.result(20).vectors for other in others]
+        assert first.result(20).vectors.shape == (1, shared.dim)
+    assert np.array_equal(np.concatenate(made), ColorEncoder().encode_text(texts).vectors)
+    assert slow.passes[0] == 1 and max(slow.passes) == TEXTS and sum(slow.passes) == THREADS + 1
+    assert len(slow.passes) <= 4
+    assert (shared.texts.passes, shared.texts.inputs) == (len(slow.passes), THREADS + 1)
+
+
+def test_one_that_cannot_be_encoded_fails_alone() -> None:
+    slow = Slow()
+    shared = Batched(slow, threading.RLock())
+    slow.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(shared.encode_text, ["blue"])
+        assert slow.began.wait(10)
+        good, bad = pool.submit(shared.encode_text, ["red"]), pool.submit(shared.encode_text, ["broken"])
+        while len(shared.texts._waiting) < 2:
+            threading.Event().wait(0.01)
+        slow.gate.set()
+        assert len(first.result(10)) == len(good.result(10)) == 1
+        with pytest.raises(ValueError, match="broken"):
+            bad.result(10)
+    assert len(shared.encode_text(["green"])) == 1
+
+
+def test_a_thread_that_holds_the_lock_is_served_at_once() -> None:
+    lock = threading.RLock()
+    shared = Batched(ColorEncoder(), lock)
+    with lock:
+        assert len(shared.encode_text(["red", "blue"])) == 2
+
+
+def test_many_threads_over_and_over_are_all_served() -> None:
+    """The lead is handed on whoever is served by whom: nobody is left waiting."""
+    shared = Batched(ColorEncoder(), threading.RLock())
+    with ThreadPoolExecutor(16) as pool:
+        texts = [[f"red {n}"] * (1 + n % 40) for n in range(600)]
+        for text, made in zip(texts, pool.map(shared.encode_text, texts, timeout=30), strict=True):
+            assert np.array_equal(made.vectors, ColorEncoder().encode_text(text).vectors)
+    assert shared.texts.inputs == sum(map(len, texts))
