@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
-from api.http.problems import Problem, engine_problem, invalid
+from api.http.problems import Problem, invalid, problem_of
 from api.http.schemas import decode_picture
 from engine import BadInput, EngineError, Part, SearchEngine
 
@@ -37,7 +37,7 @@ def route_shaped(shape: Shape, mistaken: int = 400) -> type[APIRoute]:
                 except RequestValidationError as error:
                     problem = invalid(error.errors())
                 except EngineError as error:
-                    problem = engine_problem(error)
+                    problem = problem_of(error)
                 status = mistaken if problem.status == 422 else problem.status
                 return JSONResponse(shape(problem), status, headers=problem.headers)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from api.documents import Document
 from api.http.access import READ
 from api.http.openapi import problems
+from api.http.problems import Problem
 from api.http.replies import HealthReply
 from api.http.state import Service
 from engine.errors import EngineError
@@ -49,18 +50,17 @@ def summary(request: Request) -> Response:
     "/v1/health",
     summary="How well it is",
     response_model=HealthReply,
-    responses={503: {"description": "It cannot answer searches.", "model": HealthReply}},
+    responses=problems(503),
 )
-def health(request: Request) -> Response:
-    """Tell ok from degraded (it answers, but something needs a person) and down (503: it cannot answer)."""
+def health(request: Request) -> Document:
+    """Tell ok from degraded (it answers, but something needs a person); 503 when it is down."""
     state = request.app.state
     services: dict[str, Service] = getattr(state, "services", None) or {}
     faults = {name: one.fault for name, one in services.items() if one.fault is not None}
     reasons = [f"{name}: {fault}" for name, fault in faults.items()] + troubles(request, services)
-    ready = len(faults) < len(services)
-    status = "ok" if ready and not reasons else "degraded" if ready else "down"
-    document: dict[str, Any] = {"status": status, "live": True, "ready": ready, "reasons": reasons}
-    return JSONResponse(document, 200 if ready else 503)
+    if len(faults) == len(services):
+        raise Problem(503, "; ".join(reasons))
+    return {"status": "degraded" if reasons else "ok", "reasons": reasons}
 
 
 def troubles(request: Request, services: dict[str, Service]) -> list[str]:

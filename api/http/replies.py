@@ -241,9 +241,7 @@ class GalleriesReply(BaseModel):
 class HealthReply(BaseModel):
     """How well the service is, and what a person should look after."""
 
-    status: Literal["ok", "degraded", "down"]
-    live: bool
-    ready: bool = Field(description="Whether at least one gallery can answer searches.")
+    status: Literal["ok", "degraded"] = Field(description="Degraded: it answers, but not as well as it may.")
     reasons: list[str]
 
 
