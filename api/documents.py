@@ -19,6 +19,7 @@ from engine.written import written
 
 if TYPE_CHECKING:
     from engine.dialogue import Session, Turn
+    from engine.recommend import Recommendation
 
 Document: TypeAlias = dict[str, Any]
 
@@ -179,4 +180,26 @@ def turn_document(turn: Turn) -> Document:
         "notes": list(turn.notes),
         "session": session_document(turn.session),
         "result": None if turn.result is None else result_document(turn.session.asked.query, turn.result),
+    }
+
+
+def recommendation_document(found: Recommendation) -> Document:
+    """Describe what is recommended and why."""
+    return {
+        "items": [
+            {
+                "rank": one.rank,
+                **item_document(one.item),
+                "score": number(one.score),
+                "interest": one.interest,
+                "reason": {
+                    "like": item_document(one.reason.like),
+                    "likeness": number(one.reason.likeness),
+                    "words": list(one.reason.words),
+                },
+            }
+            for one in found.items
+        ],
+        "interests": [{"share": number(share), "items": list(ids)} for share, ids in found.interests],
+        "notes": list(found.notes),
     }

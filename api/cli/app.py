@@ -17,9 +17,11 @@ from api.cli.keys import keys
 from api.cli.mcp import mcp
 from api.cli.migrate import migrate
 from api.cli.models import models
+from api.cli.recommend import recommend
 from api.cli.remove import remove
 from api.cli.search import search
 from api.cli.serve import serve
+from api.cli.talk import talk
 from api.cli.train import train
 from api.cli.upkeep import restore, snapshot, verify
 from api.cli.watch import watch
@@ -33,6 +35,8 @@ app = typer.Typer(
 app.command()(index)
 app.command()(watch)
 app.command()(search)
+app.command()(talk)
+app.command()(recommend)
 app.command()(serve)
 app.command("eval")(evaluate)
 app.add_typer(models, name="models")
