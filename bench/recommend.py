@@ -139,7 +139,7 @@ def report(name: str, engine: SearchEngine, pairs: Sequence[CaptionedPicture], p
         gains = np.where(ranks > 0, 1 / np.log2(np.maximum(ranks, 1) + 1), 0.0)
         values[way] = ((ranks > 0).astype(float), gains)
     rows = {way: pair for way, pair in values.items()}
-    rows["ahead"] = tuple(a - b for a, b in zip(rows["recommend"], rows["mean vector"], strict=True))  # type: ignore[assignment]
+    rows["ahead"] = tuple(a - b for a, b in zip(rows["recommend"], rows["mean vector"], strict=True))
     figures = {way: [interval(column) for column in pair] for way, pair in rows.items()}
     for way, columns in figures.items():
         cells = [f"{mean:.1f} ({low:.1f} to {high:.1f})" for mean, low, high in columns]

@@ -50,6 +50,6 @@ def _linkage(cosines: Floats, groups: Sequence[Sequence[int]]) -> Floats:
     member = np.zeros((len(groups), len(cosines)), dtype=np.float32)
     for row, group in enumerate(groups):
         member[row, group] = 1 / len(group)
-    means: Floats = member @ cosines @ member.T
+    means = (member @ cosines @ member.T).astype(np.float32)
     np.fill_diagonal(means, -np.inf)
     return means

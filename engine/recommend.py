@@ -167,8 +167,9 @@ class _Taste:
 
     def _near(self, vectors: Floats, others: Floats, weights: Floats) -> Floats:
         mean, deviation = self.usual
-        near: Floats = np.exp(np.float32(SHARPNESS) * ((vectors @ others.T - mean) / deviation)) @ weights
-        return near / self.weights.sum()
+        near = np.exp(np.float32(SHARPNESS) * ((vectors @ others.T - mean) / deviation)) @ weights
+        scaled: Floats = (near / self.weights.sum()).astype(np.float32)
+        return scaled
 
     def described(self) -> tuple[tuple[float, tuple[int, ...]], ...]:
         return tuple((group.share, tuple(self.ids[list(group.places)].tolist())) for group in self.groups)

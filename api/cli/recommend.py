@@ -80,7 +80,7 @@ def recommend(
 def why(one: Recommended) -> str:
     """Say the reason: "like snow.jpg: dogs, snow"."""
     words = ", ".join(one.reason.words)
-    return f"like {name_of(one.reason.like.uri)}" + (f": {words}" if words else "")
+    return f"like {name_of(one.reason.like.uri).rpartition('/')[2]}" + (f": {words}" if words else "")
 
 
 def read_history(path: Path) -> Iterator[Happened]:
