@@ -18,7 +18,8 @@ import numpy as np
 from bench.machine import describe
 from engine.encoders.mini import load_mini
 from engine.fusion_reranker import FusionReranker
-from engine.types import Candidates, Encoded, Floats
+from engine.rerank import Candidates, Read
+from engine.types import Encoded, Floats
 from training.data import SEED, read_photos, select
 from training.gallery import Ints
 from training.measure import SETS, encode_photos
@@ -38,7 +39,7 @@ def drops(
     fallen = np.empty((len(captions), 2), np.float32)
     for place, caption in enumerate(captions):
         picture, text = pictures.row(int(owner[place])), texts.row(place)
-        (words,) = reranker.explain(caption, text, _candidate(picture, np.arange(cells)))
+        (words,) = reranker.explain(Read("text", caption, text), _candidate(picture, np.arange(cells)))
         seen = np.sum([word.weight * word.grid.ravel() for word in words], axis=0)
         kept = [np.argsort(-seen, kind="stable")[hidden:]]
         kept += [rng.permutation(cells)[hidden:] for _ in range(DRAWS)]
@@ -55,7 +56,7 @@ def _candidate(picture: Encoded, cells: Ints) -> Candidates:
 
 
 def _score(reranker: FusionReranker, text: Encoded, picture: Encoded, cells: Ints) -> float:
-    parts = reranker.score(text, "text", _candidate(picture, cells))
+    parts = reranker.score(Read("text", "", text), _candidate(picture, cells))
     return float(np.sum(list(parts.values())))
 
 

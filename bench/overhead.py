@@ -26,9 +26,9 @@ from bench.machine import describe
 from engine import Item, SearchEngine
 from engine.index import make_index
 from engine.models import load_model
+from engine.rerank import Candidates, Read
 from engine.store import Store
 from engine.tokens import TokenStore
-from engine.types import Candidates
 
 DEPTH, K, SEED = 100, 10, 0
 QUERIES = (
@@ -68,7 +68,7 @@ def bare(engine: SearchEngine, folder: Path, made: dict[str, bytes]) -> Callable
         query = model.encoder.encode_text([words])
         scores, found = index.search(query.vectors, DEPTH)
         candidates = Candidates("image", found[0], scores[0], *tokens.read(found[0]))
-        parts = reranker.score(query, "text", candidates)
+        parts = reranker.score(Read("text", "", query), candidates)
         total = np.sum(list(parts.values()), axis=0)
         best = np.argsort(-total, kind="stable")
         reranker.probability(total[best], "text", "image", len(ids))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from engine.types import Budget, Candidates
+from engine.rerank import Candidates
+from engine.types import Budget
 
 FIRST = 10  # candidates read while nothing is known of the pace
 RECENT = 0.2  # the weight of the latest measurement in the running mean

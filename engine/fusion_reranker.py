@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isqrt
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.fusion import FusionModel
-from engine.types import Candidates, Encoded, Floats, Kind, Tokens, WordMap
+from engine.rerank import Candidates, Read
+from engine.types import Encoded, Floats, Kind, Tokens, WordMap
 
 Spans = Callable[[str], list[tuple[str, int, int]]]
 
@@ -46,6 +48,8 @@ def direction(name: str) -> tuple[str, str]:
 class FusionReranker:
     """Scores pairs of a text and a picture, whichever of the two is the query."""
 
+    reads: Literal["tokens", "pictures"] = "tokens"
+
     def __init__(
         self,
         model: FusionModel,
@@ -65,11 +69,11 @@ class FusionReranker:
         """Say whether the direction has a learned blend."""
         return (query, item) in self.blends
 
-    def score(self, query: Encoded, kind: Kind, candidates: Candidates) -> Mapping[str, Floats]:
+    def score(self, query: Read, candidates: Candidates) -> Mapping[str, Floats]:
         """Score candidates; see `Reranker`. The parts are "visual", "late" and "fusion"."""
-        blend = self.blends[kind, candidates.kind]
+        blend = self.blends[query.kind, candidates.kind]
         with torch.inference_mode():
-            late, fusion = self.model(*self._sides(query, kind, candidates))
+            late, fusion = self.model(*self._sides(query.encoded, query.kind, candidates))
         return {
             "visual": np.float32(blend.visual) * candidates.recall.astype(np.float32),
             "late": np.float32(blend.late) * late.cpu().numpy(),
@@ -86,14 +90,14 @@ class FusionReranker:
         chances: Floats = (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # it never overflows
         return chances
 
-    def explain(self, text: str, query: Encoded, candidates: Candidates) -> list[tuple[WordMap, ...]]:
+    def explain(self, query: Read, candidates: Candidates) -> list[tuple[WordMap, ...]]:
         """Tell where each word of the text looked, from the cross-attention; see `Reranker`."""
-        words, real, cells = self._sides(query, "text", candidates)
+        words, real, cells = self._sides(query.encoded, query.kind, candidates)
         with torch.inference_mode():
             attention, weights = self.model.attention(words, real, cells)
         # float64, so that the sums are 1 to the last digit a caller can see
         maps = (attention * weights[..., None]).cpu().numpy().astype(np.float64)  # (n, w, c)
-        spans = [span for span in self._spans(text) if span[2] <= words.shape[1]]
+        spans = [span for span in self._spans(query.text) if span[2] <= words.shape[1]]
         return [
             tuple(_word_map(word, grid[start:stop].sum(0)) for word, start, stop in spans) for grid in maps
         ]

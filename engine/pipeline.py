@@ -21,7 +21,7 @@ from engine.options import Options
 from engine.paging import Cursor, asked_for, read_cursor, write_cursor
 from engine.plan import Asked, choose, estimate, narrowed, plan_filtered
 from engine.query import Composed, check, compose, wanted_kind
-from engine.ranking import Ranking, explained, order
+from engine.ranking import Ranking, explained, given, order
 from engine.recall import RERANK_DEPTH, Recalled, Wanted, default_weights, recall
 from engine.serving import Serving
 from engine.shaping import Shaped, depth, shape
@@ -63,6 +63,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     clock.lap("recall")
     known = model.calibration if is_plain(query, found) else None
     nothing = no_match(query, found, wanted, model.calibration)
+    found = replace(found, candidates=given(found, model.reranker, opened.open_picture))
     ranked, spared_notes = _reranked(found, composed, wanted, options, known, model, serving)
     clock.lap("rerank")
     count, sure_notes = sure(ranked.probabilities, len(ranked.ids), options.precision, serving.key)
@@ -112,6 +113,11 @@ def _reranked(
         ranked = order(replace(found, candidates=candidates), composed, wanted, reranker)
         if ranked.reranked and candidates is not None:
             serving.pace.took(len(candidates), 1000 * (perf_counter() - began))
+    if len(ranked.unread):
+        notes += (
+            f"{len(ranked.unread)} pictures could not be read again, such as that of item "
+            f"{ranked.unread[0]}; each keeps the place it had before reranking",
+        )
     return ranked, notes
 
 

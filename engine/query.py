@@ -13,6 +13,7 @@ import numpy as np
 from engine.errors import BadInput, BadPicture, ItemNotFound
 from engine.pictures import Picture, load_picture
 from engine.regions import crop
+from engine.rerank import Read
 from engine.types import PLACES, Encoded, Floats, Kind, Part, Place, Query, Signal
 
 if TYPE_CHECKING:
@@ -27,21 +28,11 @@ SYMBOLS = ("So", "Mn")  # pictographs say something too
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A part of the query whose tokens the reranker reads, and its share of what it reads."""
-
-    kind: Kind
-    text: str
-    encoded: Encoded  # one row, with tokens where the model has them
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
 class Composed:
     """A query ready for recall.
 
     `vectors` has, for each signal with vectors, the (1, dim) unit vector to ask it with. `read` are the
-    parts whose tokens the reranker reads: the texts of positive weight, else the first picture of
+    parts that the reranker reads: the texts of positive weight, else the first picture of
     positive weight; `words` are what the positive texts say, to be found as they are written.
     """
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from engine.hybrid import Scores, has, total, weigh
 from engine.plan import searched
-from engine.query import Composed, Read
+from engine.query import Composed
 from engine.recall import Recalled, Wanted
-from engine.rerank import Reranker
-from engine.types import OWN, Bitmap, Candidates, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
+from engine.rerank import Candidates, Read, Reranker
+from engine.types import OWN, Bitmap, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
 
 BELOW = "below rerank depth"
+UNREAD = "not read"  # brings a candidate that the reranker could not read to the place that recall gave it
+PICTURES = 32  # how many of the best from recall are read by a reranker that reads pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """An order: positions in `Recalled`, and the contributions (n,) that add up to each score.
 
-    `probabilities` are those of the first, NaN where none is known.
+    `probabilities` are those of the first, NaN where none is known; `unread` are those of the items to be
+    reranked whose pictures could not be read.
     """
 
     ids: Ids
@@ -30,6 +33,7 @@ class Ranking:
     contributions: Mapping[str, Floats]
     probabilities: Floats | None
     reranked: bool
+    unread: Ids = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def scores(self) -> Floats:
@@ -62,10 +66,16 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
     parts = _scored(reranker, composed.read, candidates)
     depth = len(candidates)
     scores = {signal: own[:depth] for signal, own in found.scores.items()}
-    if wanted.learned is not None:
+    if reranker.reads == "pictures":
+        parts = {name: part[:depth] for name, part in found.parts.items()} | dict(parts)
+    elif wanted.learned is not None:
         parts = weigh(parts, scores, wanted.weights, wanted.learned.reranked)
+    unread = np.isnan(total(parts))
+    if unread.all():
+        return Ranking(found.ids, positions, found.scores, found.parts, None, False, candidates.ids)
+    best = _best(total(parts), unread)
+    parts = _filled(parts, best, unread)
     sums = total(parts)
-    best = np.argsort(-sums, kind="stable")
     new = np.concatenate([best, positions[depth:]])
     chances = reranker.probability(sums[best], composed.read[0].kind, found.kind, searched(wanted.plan))
     return Ranking(
@@ -77,7 +87,39 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
         if chances is None
         else np.where(_calibrated(scores, wanted)[best], chances, np.nan),
         reranked=True,
+        unread=candidates.ids[unread],
     )
+
+
+def given(
+    found: Recalled, reranker: Reranker | None, open_picture: Callable[[int], bytes]
+) -> Candidates | None:
+    """Return the candidates as a reranker reads them: with stored tokens, or the way to their pictures."""
+    if reranker is None or reranker.reads == "tokens" or not len(found.ids):
+        return found.candidates
+    ids = found.ids[:PICTURES]
+    tokens, lengths = np.empty((len(ids), 0, 0), np.int8), np.zeros(len(ids), np.int16)
+    return Candidates(found.kind, ids, total(found.parts)[: len(ids)], tokens, lengths, open_picture)
+
+
+def _best(sums: Floats, unread: Bitmap) -> Ids:
+    """Order by score, but keep in their places those that were not read."""
+    best = np.arange(len(sums))
+    best[~unread] = best[~unread][np.argsort(-sums[~unread], kind="stable")]
+    return best
+
+
+def _filled(parts: Mapping[str, Floats], best: Ids, unread: Bitmap) -> Mapping[str, Floats]:
+    """Let those that were not read score what the one above them does (the first: the one below)."""
+    if not unread.any():
+        return parts
+    known = np.where(unread[best], -1, np.arange(len(best)))
+    above = np.maximum.accumulate(known)
+    above[above < 0] = np.flatnonzero(known >= 0)[0]
+    level = np.empty(len(best), dtype=np.float32)
+    level[best] = total(parts)[best][above]
+    parts = {name: np.where(np.isnan(part), np.float32(0), part) for name, part in parts.items()}
+    return {**parts, UNREAD: np.where(unread, level - total(parts), np.float32(0))}
 
 
 def _calibrated(scores: Scores, wanted: Wanted) -> Bitmap:
@@ -90,6 +132,8 @@ def _calibrated(scores: Scores, wanted: Wanted) -> Bitmap:
 
 def can_rerank(reranker: Reranker, composed: Composed, found: Recalled, wanted: Wanted) -> bool:
     """Say whether the reranker's verdict can be had, and be weighed against the signals beside it."""
+    if reranker.reads == "pictures":
+        return _can_read(reranker, composed, found.kind)
     beside = any(signal is not OWN[found.kind] for signal in found.telling)
     return _can_read(reranker, composed, found.kind) and (wanted.learned is not None or not beside)
 
@@ -97,12 +141,14 @@ def can_rerank(reranker: Reranker, composed: Composed, found: Recalled, wanted: 
 def _can_read(reranker: Reranker, composed: Composed, kind: Kind) -> bool:
     """Say whether the reranker can match what the query gives it to read against items of a kind."""
     read = composed.read
-    return bool(read) and read[0].encoded.tokens is not None and reranker.supports(read[0].kind, kind)
+    if not read or not reranker.supports(read[0].kind, kind):
+        return False
+    return reranker.reads == "pictures" or read[0].encoded.tokens is not None
 
 
 def _scored(reranker: Reranker, read: Sequence[Read], candidates: Candidates) -> Mapping[str, Floats]:
     """Let the reranker judge each part it reads, and take the mean by the parts' shares."""
-    judged = [(one.share, reranker.score(one.encoded, one.kind, candidates)) for one in read]
+    judged = [(one.share, reranker.score(one, candidates)) for one in read]
     return {
         name: np.sum([np.float32(share) * parts[name] for share, parts in judged], axis=0)
         for name in judged[0][1]
@@ -133,10 +179,10 @@ def explained(hits: list[Hit], found: Recalled, composed: Composed, reranker: Re
         return hits
     rows = {item_id: row for row, item_id in enumerate(candidates.ids.tolist())}
     shown = [hit for hit in hits if hit.item.id in rows]
-    picked = _take(candidates, np.array([rows[hit.item.id or 0] for hit in shown], dtype=np.int64))
+    picked = candidates.take(np.array([rows[hit.item.id or 0] for hit in shown], dtype=np.int64))
     words: dict[int, tuple[WordMap, ...]] = {}
     for one in composed.read if shown else ():
-        for hit, maps in zip(shown, reranker.explain(one.text, one.encoded, picked), strict=True):
+        for hit, maps in zip(shown, reranker.explain(one, picked), strict=True):
             shares = tuple(replace(word, weight=word.weight * one.share) for word in maps)
             words[hit.rank] = words.get(hit.rank, ()) + shares
     return [
@@ -144,13 +190,3 @@ def explained(hits: list[Hit], found: Recalled, composed: Composed, reranker: Re
         for hit in hits
         if hit.explanation is not None
     ]
-
-
-def _take(candidates: Candidates, rows: Ids) -> Candidates:
-    return Candidates(
-        kind=candidates.kind,
-        ids=candidates.ids[rows],
-        recall=candidates.recall[rows],
-        tokens=candidates.tokens[rows],
-        lengths=candidates.lengths[rows],
-    )

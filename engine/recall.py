@@ -12,8 +12,9 @@ from engine.hybrid import VECTORS, Learned, Scores, fused, total
 from engine.index import Planned, named
 from engine.plan import choose
 from engine.query import Composed
+from engine.rerank import Candidates
 from engine.store import Store
-from engine.types import OWN, Bitmap, Candidates, Floats, Ids, Kind, Plan, Signal
+from engine.types import OWN, Bitmap, Floats, Ids, Kind, Plan, Signal
 
 RERANK_DEPTH = 100  # how many of the best from recall the reranker reads
 WORDS = (Signal.LEXICAL, Signal.OCR)

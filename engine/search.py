@@ -27,6 +27,7 @@ from engine.opening import bind
 from engine.options import Options
 from engine.pictures import load_picture
 from engine.pipeline import Opened, answer
+from engine.rerankers import check_reranker
 from engine.serving import Serving
 from engine.store import Store
 from engine.store.listing import Listing
@@ -42,15 +43,21 @@ class SearchEngine:
     """A gallery opened for searching and adding."""
 
     def __init__(
-        self, gallery: Gallery, store: Store, state: State, *, device: str | None, index: str, read_only: bool
+        self,
+        gallery: Gallery,
+        store: Store,
+        serving: Serving,
+        serve: Callable[[State], Serving],
+        *,
+        read_only: bool,
     ) -> None:
         """Use `SearchEngine.open`."""
         self.path = gallery.path
         self._gallery = gallery
         self._store = store
         self._read_only = read_only
-        self._serve = partial(Serving, gallery, store, device=device, index=index)
-        self._serving = self._serve(state)
+        self._serve = serve
+        self._serving = serving
         self._switch_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._has_written = False
@@ -63,22 +70,27 @@ class SearchEngine:
         model: str | None = None,
         device: str | None = None,
         index: str = AUTO,
+        reranker: str | None = None,
         read_only: bool = False,
         create: bool = True,
     ) -> SearchEngine:
         """Open the gallery at `path`, or make one there.
 
         `model` is needed for a new gallery only (default `mini`); `index` is a kind of index, by
-        default the one that suits the number of items. Raises `GalleryMismatch` when another model
+        default the one that suits the number of items; `reranker` takes the place of the model's own, by a
+        key of `engine.rerankers`. Raises `GalleryMismatch` when another model
         or a newer Crosslight made the gallery, `BadInput` when there is none and `create` is false.
         """
         if model is not None:
             check_key(model)
         check_kind(index)
+        if reranker is not None:
+            check_reranker(reranker)
         gallery = Gallery.at(Path(path), create=create and not read_only)
         store = Store(gallery.database, read_only=read_only)
         state = bind(gallery, store, model, read_only=read_only)
-        return cls(gallery, store, state, device=device, index=index, read_only=read_only)
+        serve = partial(Serving, gallery, store, device=device, index=index, reranker=reranker)
+        return cls(gallery, store, serve(state), serve, read_only=read_only)
 
     def __enter__(self) -> SearchEngine:
         return self

@@ -12,6 +12,8 @@ from engine.gallery import Gallery, disk_errors
 from engine.generation import Generation, forget_model, latest
 from engine.learned import Learning
 from engine.models import Model, load_model
+from engine.rerank import Reranker
+from engine.rerankers import load_reranker
 from engine.store import Store
 from engine.store.rows import State
 
@@ -30,6 +32,7 @@ class Serving:
         *,
         device: str | None,
         index: str | None,
+        reranker: str | None = None,
         loaded: Model | None = None,
     ) -> None:
         self.key = state.model
@@ -44,6 +47,8 @@ class Serving:
         self.gallery = state.gallery  # its name, which is no other's
         self._device = device
         self._loaded = None if loaded is None else self._shared(loaded)
+        self._named = reranker
+        self._reranker: Reranker | None = None  # the one of that name, once it is loaded
         self._learning = Learning(gallery.path)
 
     def load(self) -> Model:
@@ -62,7 +67,10 @@ class Serving:
                         f"crosslight migrate --model {self.key}"
                     )
                 self._loaded = self._shared(model)
-            return self._learning.applied(self._loaded)
+            model = self._learning.applied(self._loaded)
+            if self._named is not None and self._reranker is None:
+                self._reranker = load_reranker(self._named, model.device)
+            return model if self._reranker is None else replace(model, reranker=self._reranker)
 
     def passes(self) -> dict[str, tuple[int, int]]:
         """Count the passes of the encoder, and their inputs, by kind; nothing before the model is loaded."""

@@ -130,28 +130,6 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """Items from recall, as a reranker sees them; `tokens` and `lengths` as in `Encoded`.
-
-    `recall` is (n,) float32: the cosine of query and item.
-    """
-
-    kind: Kind
-    ids: Ids
-    recall: Floats
-    tokens: Tokens
-    lengths: npt.NDArray[np.int16]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def first(self, count: int) -> Candidates:
-        """Return the best of them."""
-        some = slice(count)
-        return Candidates(self.kind, self.ids[some], self.recall[some], self.tokens[some], self.lengths[some])
-
-
-@dataclass(frozen=True, slots=True)
 class WordMap:
     """Where one word of the query looked.
 

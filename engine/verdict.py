@@ -11,7 +11,8 @@ from engine.hybrid import total
 from engine.options import Options
 from engine.plan import searched
 from engine.recall import Recalled, Wanted
-from engine.types import Budget, Candidates, Floats, Query, Signal
+from engine.rerank import Candidates
+from engine.types import Budget, Floats, Query, Signal
 
 WORDED = {Signal.VISUAL, Signal.CAPTION, Signal.LEXICAL}
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from engine.encoders.mini import MiniEncoder, load_mini
 from engine.fusion_reranker import FusionReranker
-from engine.types import Candidates, Encoded, Kind
+from engine.rerank import Candidates, Read
+from engine.types import Encoded, Kind
 
 pytestmark = pytest.mark.mini
 
@@ -49,7 +50,7 @@ def test_parts_are_float32_and_recall_counts(
 ) -> None:
     encoder, reranker = loaded
     query = encoder.encode_text([TEXT])
-    parts = reranker.score(query, "text", candidates(query, pictures))
+    parts = reranker.score(Read("text", "", query), candidates(query, pictures))
     assert set(parts) == {"visual", "late", "fusion"}
     assert all(part.dtype == np.float32 and part.shape == (3,) for part in parts.values())
     visual = parts["visual"] / (pictures.vectors @ query.vectors[0])
@@ -61,10 +62,10 @@ def test_a_candidate_scores_the_same_in_any_company(
 ) -> None:
     encoder, reranker = loaded
     query = encoder.encode_text([TEXT])
-    together = reranker.score(query, "text", candidates(query, pictures))
+    together = reranker.score(Read("text", "", query), candidates(query, pictures))
     assert pictures.tokens is not None and pictures.lengths is not None
     last = Encoded(pictures.vectors[2:], pictures.tokens[2:], pictures.lengths[2:])
-    alone = reranker.score(query, "text", candidates(query, last))
+    alone = reranker.score(Read("text", "", query), candidates(query, last))
     for name, part in together.items():
         assert part[2] == pytest.approx(alone[name][0], abs=1e-4)
 
@@ -76,13 +77,13 @@ def test_both_directions_judge_a_pair_by_the_same_tokens(
     text = encoder.encode_text([TEXT])
     assert pictures.tokens is not None and pictures.lengths is not None
     picture = Encoded(pictures.vectors[:1], pictures.tokens[:1], pictures.lengths[:1])
-    there = reranker.score(text, "text", candidates(text, picture))
-    back = reranker.score(picture, "image", candidates(picture, text, "text"))
+    there = reranker.score(Read("text", "", text), candidates(text, picture))
+    back = reranker.score(Read("image", "", picture), candidates(picture, text, "text"))
     # the blends differ, the pair functions do not: their ratio is the same for every part of a pair
     other = encoder.encode_text(["two dogs"])
     ratio = back["fusion"] / there["fusion"]
-    there = reranker.score(other, "text", candidates(other, picture))
-    back = reranker.score(picture, "image", candidates(picture, other, "text"))
+    there = reranker.score(Read("text", "", other), candidates(other, picture))
+    back = reranker.score(Read("image", "", picture), candidates(picture, other, "text"))
     assert back["fusion"] / there["fusion"] == pytest.approx(ratio, rel=1e-3)
 
 
@@ -115,7 +116,7 @@ def test_every_word_has_a_map_and_a_share(
 ) -> None:
     encoder, reranker = loaded
     query = encoder.encode_text([TEXT])
-    explained = reranker.explain(TEXT, query, candidates(query, pictures))
+    explained = reranker.explain(Read("text", TEXT, query), candidates(query, pictures))
     assert len(explained) == 3
     for maps in explained:
         assert [word.word for word in maps] == TEXT.split()
@@ -131,9 +132,9 @@ def test_a_text_without_words_neither_scores_nor_explains(
     encoder, reranker = loaded
     query = encoder.encode_text([""])
     found = candidates(query, pictures)
-    parts = reranker.score(query, "text", found)
+    parts = reranker.score(Read("text", "", query), found)
     assert parts["late"].tolist() == [0, 0, 0] and parts["fusion"].tolist() == [0, 0, 0]
-    assert reranker.explain("", query, found) == [(), (), ()]
+    assert reranker.explain(Read("text", "", query), found) == [(), (), ()]
 
 
 def test_a_hundred_candidates_take_no_time_to_speak_of(
@@ -147,8 +148,8 @@ def test_a_hundred_candidates_take_no_time_to_speak_of(
         np.arange(99),
         *(np.tile(a, (33,) + (1,) * (a.ndim - 1)) for a in (found.recall, found.tokens, found.lengths)),
     )
-    reranker.score(query, "text", many)
+    reranker.score(Read("text", "", query), many)
     began = time.perf_counter()
-    reranker.score(query, "text", many)
+    reranker.score(Read("text", "", query), many)
     # the aim is 60 ms; tests share their processor, so only something gone badly wrong fails here
     assert time.perf_counter() - began < 2

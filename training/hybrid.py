@@ -29,7 +29,8 @@ from engine.hybrid import Balance, Learned, total
 from engine.index import EVERYTHING
 from engine.query import Composed, compose
 from engine.recall import RERANK_DEPTH, Recalled, Wanted, recall
-from engine.types import PLACES, Candidates, Plan, Signal
+from engine.rerank import Candidates
+from engine.types import PLACES, Plan, Signal
 from training.calibrate import calibration_error, fit_logistic, shown
 from training.data import SEED, Photo, read_photos, select
 from training.gallery import TEXT_TO_IMAGE, Floats
@@ -131,7 +132,7 @@ def reranked(
         best = np.argsort(-own[: len(one.found.ids)], kind="stable")[:RERANK_DEPTH]
         ids, cosines = one.found.ids[best], one.found.scores[Signal.VISUAL][best]
         candidates = Candidates("image", ids, cosines, *pictures.tokens.read(ids))
-        said = reranker.score(one.composed.read[0].encoded, "text", candidates)
+        said = reranker.score(one.composed.read[0], candidates)
         picture = total(said)
         rows.append((one.parts(picture, best), np.equal(ids, one.item)))
     return padded(rows)

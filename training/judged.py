@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.fusion_reranker import FusionReranker
-from engine.types import Candidates
+from engine.rerank import Candidates, Read
 from training.calibrate import SHOWN
 from training.evidence import Asked, Bools
 from training.gallery import DEPTH, Floats, Ints
@@ -50,7 +50,7 @@ def judge(
             order = among[np.argsort(-asked.cosines[query, among], kind="stable")][:DEPTH]
             recall = asked.cosines[query, order]
             candidates = Candidates("image", order, recall, pictures.tokens[order], pictures.lengths[order])
-            parts = reranker.score(asked.texts.row(int(asked.rows[query])), "text", candidates)
+            parts = reranker.score(Read("text", "", asked.texts.row(int(asked.rows[query]))), candidates)
             total = np.stack(list(parts.values())).sum(0)
             best = np.argsort(-total, kind="stable")[:SHOWN]
             scores, right = np.full(SHOWN, -np.inf, np.float32), np.zeros(SHOWN, np.bool_)

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from engine.encoders.mini import MiniEncoder, load_mini
 from engine.encoders.weights import bundled_mini
 from engine.fusion_reranker import FusionReranker
-from engine.types import Candidates, Encoded, Kind
+from engine.rerank import Candidates, Read
+from engine.types import Encoded, Kind
 from training.calibrate import calibration_error, shown
 from training.data import SEED, Photo, read_photos, read_picture, select
 from training.gallery import DEPTH, DIRECTIONS, IMAGE_TO_TEXT, TEXT_TO_IMAGE, Floats, Ints
@@ -79,7 +80,7 @@ def rank(reranker: FusionReranker, pictures: Encoded, texts: Encoded, owner: Int
         best = _take(items, order[:DEPTH])
         assert best.tokens is not None and best.lengths is not None
         candidates = Candidates(wanted, order[:DEPTH], row[order[:DEPTH]], best.tokens, best.lengths)
-        parts = reranker.score(_take(queries, np.array([query])), kind, candidates)
+        parts = reranker.score(Read(kind, "", queries.row(query)), candidates)
         scores: Floats = np.stack(list(parts.values())).sum(0)
         again = np.argsort(-scores, kind="stable")
         found = reranker.probability(scores[again], kind, wanted, len(items))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine.budget import FIRST, Pace, afforded, lead_of
-from engine.types import Budget, Candidates
+from engine.rerank import Candidates
+from engine.types import Budget
 
 
 def candidates(count: int) -> Candidates:
