@@ -21,6 +21,7 @@ import numpy as np
 from bench.indexes import Data, arguments
 from bench.made_up import blocks
 from engine import Item, SearchEngine, models
+from engine.changes import Looking
 from engine.gallery import Gallery
 from engine.generation import Generation, View
 from engine.ingest import add_batch
@@ -111,7 +112,10 @@ def _filled(data: Data) -> Path:
             store.create("given")
             store.set_stamp(encoder.stamp, encoder.dim)
             while batch := list(islice(items, BATCH)):
-                assert all(outcome.status == "added" for outcome in add_batch(batch, store, gallery, encoder))
+                assert all(
+                    outcome.status == "added"
+                    for outcome in add_batch(batch, store, gallery, encoder, Looking())
+                )
         (path / "filled").touch()
         print(f"{data.items:,} items: {time.process_time() - start:.0f} s of the processor", flush=True)
     return path / "gallery.db"

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
+
+from PIL.Image import Image
 
 from engine.encoders import Encoder
 from engine.ocr import read_text
 from engine.pictures import Picture
 from engine.store import Store
 from engine.store.rows import Record
-from engine.types import OWN, Encoded, Signal
+from engine.types import OWN, Encoded, LabeledRegion, Signal
+
+DRAWN = "drawn/"
+
+
+def drawn(regions: Sequence[LabeledRegion]) -> str:
+    """Name regions that people have drawn, in place of a detector's stamp: it changes with them."""
+    said = repr([(region.label, region.box, region.score) for region in regions])
+    return DRAWN + hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+
+
+def is_drawn(detector: str | None) -> bool:
+    """Say whether people have drawn the regions; no detector's take their place."""
+    return detector is not None and detector.startswith(DRAWN)
+
+
+class Finder(Protocol):
+    """Finds the regions of pictures; `stamp` changes whenever the same picture could give others."""
+
+    stamp: str
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[LabeledRegion, ...]]:
+        """Return the regions of each upright RGB picture, the surest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What is looked for in pictures beside what their vectors say: text in them, and regions."""
+
+    ocr: bool = False
+    detector: Finder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +72,29 @@ class Change:
         """Say whether a signal that the item is to have has to be made."""
         return signal in self.record.signals and not self.keeps(signal)
 
-    def since(self, old: Record | None, *, ocr: bool) -> Change:
-        """Compare with what the gallery has; text in a picture is kept as read, or read if `ocr` is set."""
+    def since(self, old: Record | None, looking: Looking) -> Change:
+        """Compare with what the gallery has; what was found in a picture is kept, or looked for if wanted."""
         change = replace(self, old=old)
+        record = self.record
         reading = old.reading if old is not None and change.keeps(Signal.OCR) else None
-        if reading is None and (self.picture is None or not ocr):
-            return change
-        record = replace(self.record, reading=reading, signals=self.record.signals | {Signal.OCR})
+        if reading is not None or (self.picture is not None and looking.ocr):
+            record = replace(record, reading=reading, signals=record.signals | {Signal.OCR})
+        if record.detector is None:  # else people have drawn its regions, and here they are
+            detector = old.detector if old is not None and change.keeps(Signal.OBJECTS) else None
+            if looking.detector is not None and self.picture and not is_drawn(detector):
+                detector = looking.detector.stamp
+            signals = record.signals | ({Signal.OBJECTS} if detector else frozenset())
+            record = replace(record, detector=detector, signals=signals)
         return replace(change, record=record)
 
+    @property
+    def lacks_regions(self) -> bool:
+        """Say whether a detector has to look for the regions."""
+        was = self.old.detector if self.old is not None and self.keeps(Signal.OBJECTS) else None
+        return self.record.detector not in (None, was) and self.record.regions is None
 
-def made(changes: Sequence[Change], store: Store, encoder: Encoder) -> list[Record]:
+
+def made(changes: Sequence[Change], store: Store, encoder: Encoder, detector: Finder | None) -> list[Record]:
     """Return the records to write, in the order given, each with what it lacked.
 
     A content is encoded once, however many uris it has and whenever they came.
@@ -56,11 +103,16 @@ def made(changes: Sequence[Change], store: Store, encoder: Encoder) -> list[Reco
     captions = _captions([change for change in changes if change.picture], encoder)
     pictures = {c.record.uri: c.picture.image for c in changes if c.picture and c.lacks(Signal.OCR)}
     readings = dict(zip(pictures, read_text(list(pictures.values())), strict=True)) if pictures else {}
+    unseen = {c.record.uri: c.picture.image for c in changes if c.picture and c.lacks_regions}
+    found = (
+        dict(zip(unseen, detector.detect(list(unseen.values())), strict=True)) if detector and unseen else {}
+    )
     return [
         replace(
             change.record,
             embeddings=_embeddings(change, own, captions),
             reading=readings.get(change.record.uri, change.record.reading),
+            regions=found.get(change.record.uri, change.record.regions),
         )
         for change in changes
     ]

@@ -79,7 +79,7 @@ def weigh(
     if captioned.any():
         said = np.float32(balance.caption) * scores[Signal.CAPTION] + np.float32(balance.shift)
         parts[Signal.CAPTION.value] = np.where(captioned, np.float32(weights[Signal.CAPTION]) * said, 0)
-    for signal in (Signal.LEXICAL, Signal.OCR):  # a word counts the same, whoever wrote it
+    for signal in (Signal.LEXICAL, Signal.OCR, Signal.OBJECTS):  # a word counts the same, whoever wrote it
         if has(scores, signal).any():
             weight = np.float32(weights[signal] * balance.lexical)
             parts[signal.value] = weight * np.nan_to_num(scores[signal])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.changes import Change, made
+from engine.changes import Change, Looking, drawn, made
 from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
@@ -32,11 +32,15 @@ UNSOUND = "the model made a vector of it that is all zeros or not finite, so it 
 
 
 def add_batch(
-    items: Iterable[Item | Path | str], store: Store, gallery: Gallery, encoder: Encoder, *, ocr: bool = False
+    items: Iterable[Item | Path | str],
+    store: Store,
+    gallery: Gallery,
+    encoder: Encoder,
+    looking: Looking,
 ) -> list[Outcome]:
     """Add a batch and tell what became of each item, in order; of several with one uri the last counts.
 
-    `ocr` reads the text in its pictures.
+    `looking` says what is looked for in its pictures.
     """
     types = store.fields()
     read: list[Change | Outcome] = []
@@ -53,13 +57,13 @@ def add_batch(
     moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
     before = known | {new: old for new, was in moved.items() for old in store.known([was]).values()}
     read = [
-        one if isinstance(one, Outcome) else one.since(before.get(one.record.uri), ocr=ocr) for one in read
+        one if isinstance(one, Outcome) else one.since(before.get(one.record.uri), looking) for one in read
     ]
     changes = {one.record.uri: one for one in read if isinstance(one, Change)}
     changed = [change for uri, change in changes.items() if known.get(uri) != change.record]
     unsound: set[str] = set()
     if changed:
-        records = made(changed, store, encoder)
+        records = made(changed, store, encoder, looking.detector)
         unsound = {record.uri for record in records if not _is_sound(record)}
         store.put([record for record in records if record.uri not in unsound], moved)
     outcomes = _outcomes(read, known, moved)
@@ -151,6 +155,9 @@ def _prepare(item: Item, gallery: Gallery) -> Change:
         metadata=metadata,
         signals=frozenset({Signal.VISUAL, Signal.CAPTION} if (item.text or "").strip() else {Signal.VISUAL}),
     )
+    if item.regions is not None:
+        by, signals = drawn(item.regions), record.signals | {Signal.OBJECTS}
+        record = replace(record, detector=by, regions=item.regions, signals=signals)
     return Change(record, picture)
 
 
@@ -161,11 +168,18 @@ def _check(item: Item) -> None:
         raise BadInput("a text item needs text")
     if item.text is not None and len(item.text) > MAX_TEXT:
         raise BadInput(f"the text has {len(item.text):,} characters, the limit is {MAX_TEXT:,}; split it")
-    texts = (value for value in item.metadata.values() if isinstance(value, str))
+    texts = [value for value in item.metadata.values() if isinstance(value, str)]
+    texts += [region.label for region in item.regions or ()]
     for words in (item.uri, item.text or "", *item.metadata, *texts):
         if "\x00" in words or any(0xD800 <= ord(c) <= 0xDFFF for c in words):
             raise BadInput(f"{words[:60]!r} is not valid Unicode text; for a file name use a file: URI")
     _check_values(item.metadata)
+    for region in item.regions or ():
+        box = (region.box.x, region.box.y, region.box.width, region.box.height)
+        if not all(0 <= number <= 1 for number in (*box, region.score)) or not region.label.strip():
+            raise BadInput(
+                f"a region is a label and a box in shares of the picture, not {region.label!r} {box}"
+            )
 
 
 def _check_values(metadata: Mapping[str, Scalar]) -> None:

@@ -127,7 +127,7 @@ def _calibrated(scores: Scores, wanted: Wanted) -> Bitmap:
     if any(weight != 1 for weight in wanted.weights.values()):
         return np.zeros(len(scores[Signal.VISUAL]), dtype=bool)
     named = has(scores, Signal.LEXICAL) & ~has(scores, Signal.CAPTION)
-    return ~named & ~has(scores, Signal.OCR)
+    return ~named & ~has(scores, Signal.OCR) & ~has(scores, Signal.OBJECTS)
 
 
 def can_rerank(reranker: Reranker, composed: Composed, found: Recalled, wanted: Wanted) -> bool:

@@ -17,7 +17,7 @@ from engine.store import Store
 from engine.types import OWN, Bitmap, Floats, Ids, Kind, Plan, Signal
 
 RERANK_DEPTH = 100  # how many of the best from recall the reranker reads
-WORDS = (Signal.LEXICAL, Signal.OCR)
+WORDS = (Signal.LEXICAL, Signal.OCR, Signal.OBJECTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ def default_weights(
         return weights
     if (kind, Signal.CAPTION) in generation.views:
         weights |= {Signal.CAPTION: 1.0, Signal.LEXICAL: 1.0}
-    if generation.lexicon.count(store, Signal.OCR):
-        weights[Signal.OCR] = 1.0
+    for signal in (Signal.OCR, Signal.OBJECTS):
+        if generation.lexicon.count(store, signal):
+            weights[signal] = 1.0
     return weights
 
 

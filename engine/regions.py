@@ -1,13 +1,16 @@
-"""A box of a picture: checked against the picture's size and cut out."""
+"""Boxes of pictures: one is checked against the picture's size and cut out, those of a gallery are read."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PIL.Image import Image
 
 from engine.errors import BadInput
-from engine.types import Region
+from engine.store import Store
+from engine.store.regions import read_regions
+from engine.types import LabeledRegion, Region
 
 SLACK = 1e-6  # shares such as 0.7 + 0.3 may add up to a little over 1
 
@@ -37,6 +40,14 @@ def crop(image: Image, region: Region) -> Image:
             min(max(math.ceil(bottom * down - SLACK), top + 1), image.height),
         )
     )
+
+
+def stored(
+    store: Store, ids: Sequence[int], *, features: bool = False
+) -> dict[int, tuple[LabeledRegion, ...]]:
+    """Return the regions of items by id, the surest first; items without any are left out."""
+    with store.reading() as session:
+        return read_regions(session, ids, features=features)
 
 
 def _shown(region: Region) -> str:

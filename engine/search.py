@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.about import about
+from engine.changes import Finder, Looking
 from engine.errors import BadInput, GalleryBusy, ItemNotFound
 from engine.gallery import Gallery
 from engine.grammar import parse
@@ -25,14 +26,15 @@ from engine.ingest import add_batch
 from engine.models import Model, check_key
 from engine.opening import bind
 from engine.options import Options
-from engine.pictures import load_picture
+from engine.originals import Originals
 from engine.pipeline import Opened, answer
+from engine.regions import stored
 from engine.rerankers import check_reranker
 from engine.serving import Serving
 from engine.store import Store
 from engine.store.listing import Listing
 from engine.store.rows import State
-from engine.types import Budget, Fingerprint, Floats, Item, Outcome, Query, Report, Result
+from engine.types import Budget, Fingerprint, Floats, Item, LabeledRegion, Outcome, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
 SAVE_SHARE = 10  # and more than one in so many of it; or, when it is closed,
@@ -55,6 +57,7 @@ class SearchEngine:
         self.path = gallery.path
         self._gallery = gallery
         self._store = store
+        self._originals = Originals(gallery, store)
         self._read_only = read_only
         self._serve = serve
         self._serving = serving
@@ -77,9 +80,9 @@ class SearchEngine:
         """Open the gallery at `path`, or make one there.
 
         `model` is needed for a new gallery only (default `mini`); `index` is a kind of index, by
-        default the one that suits the number of items; `reranker` takes the place of the model's own, by a
-        key of `engine.rerankers`. Raises `GalleryMismatch` when another model
-        or a newer Crosslight made the gallery, `BadInput` when there is none and `create` is false.
+        default the one that suits the number of items; `reranker` (a key of `engine.rerankers`) takes the
+        place of the model's own. Raises `GalleryMismatch` when another model or a newer Crosslight made the
+        gallery, `BadInput` when there is none and `create` is false.
         """
         if model is not None:
             check_key(model)
@@ -143,12 +146,14 @@ class SearchEngine:
         *,
         batch_size: int = 32,
         ocr: bool = False,
+        regions: Finder | None = None,
         each: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Report:
         """Add items (a path is a picture file), committing batch by batch, and count what became of them.
 
         `each` is told what became of each item, in order, once its batch is committed; `ocr` reads the
-        text in pictures, and needs the extra of that name. A bad item is reported and the rest goes on.
+        text in pictures, and needs the extra of that name; `regions` is a detector (`engine.detection`) that
+        finds the regions of pictures. A bad item is reported and the rest goes on.
         Raises `GalleryBusy` when another process is writing, `StorageFailed` when the disk is full; batches
         committed before stay.
         """
@@ -156,9 +161,9 @@ class SearchEngine:
         remaining = iter(items)
         with self.writing():
             serving = self._current(self._state(), wait=True)
-            encoder = serving.load_to_write().encoder
+            encoder, looking = serving.load_to_write().encoder, Looking(ocr, regions)
             while batch := list(islice(remaining, batch_size)):
-                outcomes = add_batch(batch, serving.store, self._gallery, encoder, ocr=ocr)
+                outcomes = add_batch(batch, serving.store, self._gallery, encoder, looking)
                 for outcome in outcomes:
                     report.count(outcome)
                     each(outcome)
@@ -219,29 +224,17 @@ class SearchEngine:
         """Yield, in pages, the uris that start with `prefix`; they may be removed meanwhile."""
         return self._store.uris_under(prefix)
 
+    def regions(self, item_id: int) -> tuple[LabeledRegion, ...]:
+        """Return the regions of an item's picture, surest first; none where nothing has looked for any."""
+        return stored(self._store, [item_id], features=True).get(item_id, ())
+
     def open_picture(self, item_id: int) -> bytes:
-        """Return the bytes of an item's picture, from its file or from inside its tar."""
-        place = self._picture_uri(item_id)
-        try:
-            return self._gallery.read_picture(place, self._store.digest(item_id))
-        except OSError as error:
-            raise ItemNotFound(
-                f"the picture of item {item_id} is gone from {place}: {error.strerror}"
-            ) from error
+        """Return the bytes of an item's picture; `ItemNotFound` where it is gone."""
+        return self._originals.read(item_id)
 
     def thumbnail(self, item_id: int, size: int = 320) -> bytes:
         """Return an item's picture as WebP, its longer side at most `size` pixels."""
-        self._picture_uri(item_id)
-        digest = self._store.digest(item_id)
-        return self._gallery.thumbnail(digest, size, lambda: load_picture(self.open_picture(item_id)))
-
-    def _picture_uri(self, item_id: int) -> str:
-        item, picture = self._store.items([item_id]).get(item_id, (None, None))
-        if item is None:
-            raise ItemNotFound(f"no item has the id {item_id}")
-        if picture is None:
-            raise ItemNotFound(f"item {item_id} ({item.uri}) has no picture file")
-        return picture
+        return self._originals.thumbnail(item_id, size)
 
     def info(self) -> dict[str, object]:
         """Tell what the gallery holds and what it takes on disk (bytes)."""

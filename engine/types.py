@@ -30,6 +30,7 @@ class Signal(StrEnum):
     CAPTION = "caption"  # the words, in the joint space
     LEXICAL = "lexical"  # the words, as they are written
     OCR = "ocr"  # the words that stand in the picture
+    OBJECTS = "objects"  # what the regions of the picture are called
 
 
 OWN: Mapping[Kind, Signal] = {"image": Signal.VISUAL, "text": Signal.CAPTION}  # what every item of a kind has
@@ -42,12 +43,39 @@ PLACES: Mapping[str, Place] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A box of an upright picture, from its top left corner.
+
+    In pixels, or, when none of the four is over 1, in shares of the picture's width and height.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledRegion:
+    """A box of a picture, in shares of it, and what is there; by a detector, or by a person (score 1).
+
+    `feature` is (2048,) float32 where a detector made one, and no matter of equality.
+    """
+
+    box: Region
+    label: str
+    score: float = 1.0
+    feature: Floats | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A picture or a text, known by its `uri`.
 
     `text` is a text item's content, or a picture's caption. `picture` is where a picture comes
-    from; `None` means the file the uri names. Items that come out of a gallery have an `id`, and in
-    `ocr` the text that a machine read in the picture (`None`: it was not asked to).
+    from; `None` means the file the uri names. `regions` are those that people have drawn, if they have.
+    Items that come out of a gallery have an `id`, in `ocr` the text that a machine read in the picture
+    (`None`: it was not asked to), and no regions: `SearchEngine.regions` gives these.
     """
 
     uri: str
@@ -57,6 +85,7 @@ class Item:
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     id: int | None = None
     ocr: str | None = None
+    regions: tuple[LabeledRegion, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +112,6 @@ class Encoded:
             None if self.tokens is None else self.tokens[one],
             None if self.lengths is None else self.lengths[one],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A box of an upright picture, from its top left corner.
-
-    In pixels, or, when none of the four is over 1, in shares of the picture's width and height.
-    """
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +242,7 @@ class Fingerprint:
     """What a gallery knows of an item, enough to tell whether its source has changed.
 
     `size` (bytes) and `mtime_ns` are those of the file, `digest` the SHA-256 of its bytes; `signals` are
-    those that were made of it.
+    those that were made of it, `detector` what found its regions.
     """
 
     size: int | None
@@ -235,6 +251,7 @@ class Fingerprint:
     text: str | None
     metadata: Mapping[str, Scalar]
     signals: frozenset[Signal]
+    detector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

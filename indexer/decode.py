@@ -61,7 +61,7 @@ def given(found: PictureFile | PictureMember | PictureBytes | Words) -> Describe
     elif not isinstance(found, Words):
         names = {"name": PurePosixPath(found.name).name}
     kept = {name: value for name, value in metadata.items() if name not in MEASURED}
-    return Described(captions, {**names, **kept})
+    return Described(captions, {**names, **kept}, said.regions)
 
 
 def picture_source(found: PictureFile | PictureMember | PictureBytes) -> Path | Member | bytes:
@@ -94,7 +94,8 @@ def _item(found: PictureFile | PictureMember | PictureBytes | Words) -> Item:
     picture = load_picture(source)
     inside = read_photo(source)
     metadata: Mapping[str, Scalar] = {**inside.metadata, **said.metadata}
-    return Item(found.uri, text=said.text or inside.text, picture=picture, metadata=metadata)
+    words = said.text or inside.text
+    return Item(found.uri, text=words, picture=picture, metadata=metadata, regions=said.regions)
 
 
 def _words(name: str) -> str:

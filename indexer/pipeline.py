@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
+from engine.changes import Finder, Looking
 from engine.types import Item, Report
 from indexer.decode import Decoded, count_pixels, decode
 from indexer.sources import Source, count, read_all
@@ -43,6 +44,7 @@ def index(
     reading: Reading | None = None,
     sync: bool = False,
     ocr: bool = False,
+    regions: Finder | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
     stop: Event | None = None,
@@ -50,14 +52,17 @@ def index(
     """Bring what the sources hold into the gallery, batch by batch.
 
     With `sync`, pictures that are gone from a folder or a tar leave the gallery at the end; with `ocr`,
-    the text in pictures is read, also in those that were indexed without.
+    the text in pictures is read, also in those that were indexed without; so are their regions found, with
+    a detector for `regions`.
     `report` is filled as batches are committed, so it is true even when this raises. Setting
     `stop` ends the run after the batch in hand; the next run goes on from there.
     """
     if sync:
         check_sync(sources)
     found_in_order = read_all(sources, reading or Reading())
-    run = _Run(engine, report if report is not None else Report(), progress, count(sources), ocr)
+    run = _Run(
+        engine, report if report is not None else Report(), progress, count(sources), Looking(ocr, regions)
+    )
     with engine.writing():  # from the first item to the last, so that no other run comes between
         _ingest(run, found_in_order, stop or Event())
         if sync and not (stop and stop.is_set()):
@@ -92,7 +97,7 @@ class _Run:
     report: Report
     progress: Progress | None
     total: int | None
-    ocr: bool
+    looking: Looking
     done: int = 0
     batch: list[Item] = field(default_factory=list)
     pixels: int = 0
@@ -119,8 +124,12 @@ class _Run:
         """Encode the batch in hand and commit it."""
         batch, self.batch, self.pixels = self.batch, [], 0
         if batch:
-            self.report.merge(self.engine.add(batch, batch_size=BATCH, ocr=self.ocr))
+            self.report.merge(self._add(batch))
             self.advance(len(batch))
+
+    def _add(self, batch: list[Item]) -> Report:
+        looking = self.looking
+        return self.engine.add(batch, batch_size=BATCH, ocr=looking.ocr, regions=looking.detector)
 
 
 class _Ahead:
@@ -165,7 +174,7 @@ def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:
             if again is False:
                 run.report.failed[found.uri] = AGAIN
                 run.advance(1)
-            elif again or is_unchanged(found, stored.get(found.uri), ocr=run.ocr):
+            elif again or is_unchanged(found, stored.get(found.uri), run.looking):
                 run.report.unchanged += 1
                 run.advance(1)
             else:

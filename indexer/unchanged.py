@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from engine.changes import Looking, drawn, is_drawn
 from engine.errors import EngineError
 from engine.types import Fingerprint, Signal
 from indexer.decode import given, picture_source
@@ -27,7 +28,8 @@ class Seen:
         if isinstance(found, Unreadable):
             return None
         uri = hash(found.uri)
-        said = hash((found.described.captions, tuple(found.described.metadata.items())))
+        of = found.described
+        said = hash((of.captions, tuple(of.metadata.items()), of.regions))
         if uri in self._said:
             return self._said[uri] == said
         if len(self._said) < REMEMBERED:
@@ -35,19 +37,19 @@ class Seen:
         return None
 
 
-def is_unchanged(found: Found, stored: Fingerprint | None, *, ocr: bool = False) -> bool:
+def is_unchanged(found: Found, stored: Fingerprint | None, looking: Looking) -> bool:
     """Say whether the gallery has this picture, what is said of it, and every signal made of the two.
 
-    A text is compared by the engine. With `ocr`, text in the picture has to have been read.
+    A text is compared by the engine. What is looked for in the picture has to have been found.
     """
     if stored is None or isinstance(found, Unreadable | Words) or not _is_same_picture(found, stored):
         return False
     wanted = (
         {Signal.VISUAL}
         | ({Signal.CAPTION} if (stored.text or "").strip() else set())
-        | ({Signal.OCR} if ocr else set())
+        | ({Signal.OCR} if looking.ocr else set())
     )
-    if not wanted <= stored.signals:
+    if not wanted <= stored.signals or not _has_regions(found, stored, looking):
         return False
     try:
         said = given(found)
@@ -63,6 +65,13 @@ def is_unchanged(found: Found, stored: Fingerprint | None, *, ocr: bool = False)
     if said.text is not None or stored.text is None:
         return said.text == stored.text
     return read_photo(picture_source(found)).text == stored.text  # else its sidecar is gone
+
+
+def _has_regions(found: Found, stored: Fingerprint, looking: Looking) -> bool:
+    """Say whether the regions are those that the source says, or else those of the detector that looks."""
+    if not isinstance(found, Unreadable) and found.described.regions is not None:
+        return stored.detector == drawn(found.described.regions)
+    return looking.detector is None or is_drawn(stored.detector) or stored.detector == looking.detector.stamp
 
 
 def _is_same_picture(found: PictureFile | PictureMember | PictureBytes, stored: Fingerprint) -> bool:

@@ -22,6 +22,7 @@ from engine.errors import EngineError
 from engine.types import Report
 
 if TYPE_CHECKING:
+    from engine.changes import Finder
     from indexer import Reading
 
 REASONS_SHOWN = 20
@@ -32,7 +33,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Folders, pictures, globs, tars, tables, or coco:, karpathy:, vqa:, hf: with a name.",
+        help="Folders, pictures, globs, tars, tables, or coco:, karpathy:, flickr:, vqa:, hf: with a name.",
         show_default=False,
     ),
 ]
@@ -59,6 +60,16 @@ OcrOption = Annotated[
 ]
 
 
+RegionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--regions",
+        metavar="CHECKPOINT",
+        help="Find the regions of pictures too, with this detector of torchvision's Faster R-CNN kinds.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be indexed, and into which gallery."""
@@ -67,6 +78,7 @@ class Job:
     reading: Reading
     sync: bool
     ocr: bool
+    regions: Path | None
     gallery: Path
     model: str | None
     device: str | None
@@ -79,6 +91,7 @@ def index(
     columns: ColumnsOption = None,
     sync: SyncOption = False,
     ocr: OcrOption = False,
+    regions: RegionsOption = None,
     gallery: GalleryOption = DEFAULT_GALLERY,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -92,7 +105,7 @@ def index(
     from indexer import Reading, parse_columns
 
     reading = Reading(images, parse_columns(columns) if columns is not None else {})
-    job = Job(sources, reading, sync, ocr, gallery, model, device)
+    job = Job(sources, reading, sync, ocr, regions, gallery, model, device)
     report = Report()
     start = time.perf_counter()
     with stop_on_interrupt() as stop:
@@ -128,6 +141,7 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
         check_sync(job.sources)
     if job.ocr:
         load_reader()
+    detector = load_detector(job.regions, job.device)
     opened = SearchEngine.open(job.gallery, model=job.model, device=job.device)
     with opened as engine, progress_bar() as bar:
         task = bar.add_task("indexing", total=None)
@@ -141,10 +155,20 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
             reading=job.reading,
             sync=job.sync,
             ocr=job.ocr,
+            regions=detector,
             progress=progress,
             report=report,
             stop=stop,
         )
+
+
+def load_detector(checkpoint: Path | None, device: str | None) -> Finder | None:
+    """Load the detector of regions that was asked for, if one was."""
+    if checkpoint is None:
+        return None
+    from engine.detection import Detector
+
+    return Detector(checkpoint, device or "cpu")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class PictureReranker:
     def __init__(self, name: str, match: Match) -> None:
         self.name = name
         self.stamp = name
-        self._match = match
+        self.match = match
 
     def supports(self, query: Kind, item: Kind) -> bool:
         """Say whether the direction can be answered: words are matched against pictures."""
@@ -45,7 +45,7 @@ class PictureReranker:
             images = {start + n: _image(open_picture, item_id) for n, item_id in enumerate(some)}
             there = {row: image for row, image in images.items() if image is not None}
             if there:
-                scores[list(there)] = self._match(query.text, list(there.values()))
+                scores[list(there)] = self.match(query.text, list(there.values()))
         return {"match": scores}
 
     def probability(self, scores: Floats, query: Kind, item: Kind, items: int) -> Floats | None:

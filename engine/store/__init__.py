@@ -25,6 +25,7 @@ from engine.store.database import Watch, connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
+from engine.store.regions import forget_regions
 from engine.store.rows import Changes, Record, State, encoded_rows, slices, to_item, to_record
 from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
 from engine.store.words import forget_words, write_words
@@ -151,6 +152,7 @@ class Store:
                 session.execute(delete(EmbeddingRow).where(EmbeddingRow.item_id.in_(some)))
                 forget_facts(session, some)
                 forget_words(session, some)
+                forget_regions(session, some)
                 session.execute(delete(ItemRow).where(ItemRow.id.in_(some)))
                 session.execute(insert(RemovalRow), [{"item_id": i, "revision": revision} for i in some])
             return len(ids)
@@ -173,7 +175,7 @@ class Store:
     def fingerprints(self, uris: Sequence[str]) -> dict[str, Fingerprint]:
         """Return what tells whether the source of an item has changed, of those uris that are there."""
         return {
-            uri: Fingerprint(r.size, r.mtime_ns, r.digest, r.text, r.metadata, r.signals)
+            uri: Fingerprint(r.size, r.mtime_ns, r.digest, r.text, r.metadata, r.signals, r.detector)
             for uri, r in self.known(uris).items()
         }
 

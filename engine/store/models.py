@@ -57,6 +57,7 @@ class ItemRow(Base):
     reading: Mapped[str | None] = mapped_column(
         Text
     )  # what a machine read in the picture; NULL: it did not look
+    detector: Mapped[str | None] = mapped_column(Text)  # what found its regions; NULL: nothing looked for any
     revision: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
@@ -76,6 +77,25 @@ class EmbeddingRow(Base):
     tokens: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_dim: Mapped[int | None]
     length: Mapped[int | None]
+
+
+class RegionRow(Base):
+    """A region of a picture: a box in shares of it, what is there, and how sure that is.
+
+    `feature` is 2,048 little-endian float16, or NULL; `place` counts from 0, the surest first.
+    """
+
+    __tablename__ = "regions"
+
+    item_id: Mapped[int] = mapped_column(ItemId, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    x: Mapped[float] = mapped_column(Float)
+    y: Mapped[float] = mapped_column(Float)
+    width: Mapped[float] = mapped_column(Float)
+    height: Mapped[float] = mapped_column(Float)
+    label: Mapped[str] = mapped_column(Text)
+    score: Mapped[float] = mapped_column(Float)
+    feature: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class FieldRow(Base):

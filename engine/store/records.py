@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, StateRow
+from engine.store.regions import write_regions
 from engine.store.rows import Record, embedding_values, slices
 from engine.types import Signal
 
@@ -56,6 +57,7 @@ def write_records(
     ]
     if rows:
         session.execute(insert(EmbeddingRow), rows)
+    write_regions(session, {ids[record.uri]: record for record in records})
     return ids
 
 
@@ -70,6 +72,7 @@ def _values(record: Record, revision: int) -> dict[str, Any]:
         "mtime_ns": record.mtime_ns,
         "details": record.metadata,
         "reading": record.reading,
+        "detector": record.detector,
         "revision": revision,
     }
 

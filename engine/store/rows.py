@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engine.store.models import EmbeddingRow, ItemRow
-from engine.types import Encoded, Ids, Item, Kind, Place, Scalar, Signal
+from engine.types import Encoded, Ids, Item, Kind, LabeledRegion, Place, Scalar, Signal
 
 T = TypeVar("T")
 MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
@@ -19,8 +19,9 @@ MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 class Record:
     """An item as it is written.
 
-    `reading` is what a machine read in the picture, `None` where it did not look; `signals` are those that
-    the item has once it is written. `embeddings` holds one-row `Encoded` by signal, `None` to remove one;
+    `reading` is what a machine read in the picture, `None` where it did not look; `detector` names what found
+    its regions, which `regions` are where they are new. `signals` are those that the item has once it is
+    written. `embeddings` holds one-row `Encoded` by signal, `None` to remove one;
     a signal that is not named keeps what it has.
     """
 
@@ -35,6 +36,8 @@ class Record:
     reading: str | None = None
     signals: frozenset[Signal] = frozenset()
     embeddings: Mapping[Signal, Encoded | None] = field(default_factory=dict)
+    detector: str | None = None
+    regions: tuple[LabeledRegion, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ def encoded_rows(rows: Sequence[EmbeddingRow], dim: int | None = None) -> Encode
 
 
 def to_record(row: ItemRow, signals: frozenset[Signal]) -> Record:
-    """Read an item as it was written, with the signals it has but without its embeddings."""
+    """Read an item as it was written, with the signals it has but without its embeddings and regions."""
+    seen = {Signal.OCR: row.reading, Signal.OBJECTS: row.detector}
     return Record(
         uri=row.uri,
         kind="image" if row.kind == "image" else "text",
@@ -96,7 +100,8 @@ def to_record(row: ItemRow, signals: frozenset[Signal]) -> Record:
         mtime_ns=row.mtime_ns,
         metadata=row.details,
         reading=row.reading,
-        signals=signals if row.reading is None else signals | {Signal.OCR},
+        signals=signals | {signal for signal, by in seen.items() if by is not None},
+        detector=row.detector,
     )
 
 

@@ -1,6 +1,7 @@
-"""Words as they are written: people's (captions, names, tags), and apart from them a machine's readings.
+"""Words as they are written: people's (captions, names, tags), and apart from them those of what is seen.
 
-Two FTS5 tables by item id: `words`, with a column for each of the three, and `readings`. What is searched for
+Three FTS5 tables by item id: `words`, with a column for each of the three, `readings` of the text in
+pictures, and `things`, what the regions of pictures are called. What is searched for
 is quoted word by word, so none of it is ever read as FTS5's own syntax.
 """
 
@@ -14,15 +15,16 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engine.store.models import ItemRow
+from engine.store.regions import labels_of
 from engine.store.rows import Record
 from engine.types import Floats, Ids, Kind, Scalar, Signal
 
-TABLES = {Signal.LEXICAL: "words", Signal.OCR: "readings"}
+TABLES = {Signal.LEXICAL: "words", Signal.OCR: "readings", Signal.OBJECTS: "things"}
 NO_TAGS = {"format"}  # texts that the gallery itself puts into an item's metadata
 
 
 def write_words(session: Session, records: Mapping[int, Record], known: Sequence[int]) -> None:
-    """Lay out the words of items by id; `known` are those that had some before."""
+    """Lay out the words of items by id, whose regions are written; `known` are those that had some before."""
     forget_words(session, known)
     words = [
         {"id": item_id, "text": r.text or "", "name": name_of(r.uri), "tags": tags_of(r.metadata)}
@@ -35,18 +37,28 @@ def write_words(session: Session, records: Mapping[int, Record], known: Sequence
     readings = [{"id": item_id, "text": r.reading} for item_id, r in records.items() if r.reading]
     if readings:
         session.execute(text("INSERT INTO readings (rowid, text) VALUES (:id, :text)"), readings)
+    things = [{"id": i, "text": labels} for i, labels in labels_of(session, list(records)).items()]
+    if things:
+        session.execute(text("INSERT INTO things (rowid, text) VALUES (:id, :text)"), things)
 
 
 def astray(session: Session) -> list[int]:
     """Return the items whose words are not laid out as the items have them."""
     items = session.execute(select(ItemRow.id, ItemRow.text, ItemRow.uri, ItemRow.details, ItemRow.reading))
-    due = {i: (said or "", name_of(uri), tags_of(d), read or "") for i, said, uri, d, read in items}
-    readings: dict[int, str] = {
-        i: read for i, read in session.execute(text("SELECT rowid, text FROM readings"))
+    seen = labels_of(session)
+    due = {
+        i: (said or "", name_of(uri), tags_of(d), read or "", seen.get(i, ""))
+        for i, said, uri, d, read in items
     }
+    readings, things = (_texts(session, TABLES[signal]) for signal in (Signal.OCR, Signal.OBJECTS))
     words = session.execute(text("SELECT rowid, text, name, tags FROM words"))
-    laid = {i: (said, name, tags, readings.pop(i, "")) for i, said, name, tags in words}
-    return sorted({i for i in due.keys() | laid.keys() if due.get(i) != laid.get(i)} | readings.keys())
+    laid = {i: (said, name, tags, readings.pop(i, ""), things.pop(i, "")) for i, said, name, tags in words}
+    wrong = {i for i in due.keys() | laid.keys() if due.get(i) != laid.get(i)}
+    return sorted(wrong | readings.keys() | things.keys())
+
+
+def _texts(session: Session, table: str) -> dict[int, str]:
+    return {i: said for i, said in session.execute(text(f"SELECT rowid, text FROM {table}"))}
 
 
 def forget_words(session: Session, ids: Sequence[int]) -> None:

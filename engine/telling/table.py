@@ -1,6 +1,7 @@
 """The table of models that tell: how each key is described and loaded.
 
 mini                    the embedded default
+hf:NAME_OR_PATH         a model of transformers; one that reads regions with @CHECKPOINT of a detector behind
 """
 
 from __future__ import annotations
@@ -79,4 +80,24 @@ def _known(*, captions: bool) -> str:
     return ", ".join(info.key for info in list_tellers() if (info.captions if captions else info.answers))
 
 
-TELLERS: dict[str, Teller] = {}
+def _transformers_captioner(reference: str, device: str | None) -> Captioner:
+    from engine.telling.transformers_models import load_captioner
+
+    return load_captioner(reference, device)
+
+
+def _transformers_answerer(reference: str, device: str | None) -> Answerer:
+    from engine.telling.transformers_models import load_answerer
+
+    return load_answerer(reference, device)
+
+
+TELLERS: dict[str, Teller] = {
+    "hf": Teller(
+        "a model of transformers: BLIP or GIT for captions; ViLT, BLIP, LXMERT or VisualBERT for answers",
+        "the model's own",
+        _transformers_captioner,
+        _transformers_answerer,
+        ":NAME_OR_PATH",
+    ),
+}

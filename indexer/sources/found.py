@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 from engine.pictures import Member
-from engine.types import Scalar
+from engine.types import LabeledRegion, Scalar
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a source says of an item: captions, and metadata by column."""
+    """What a source says of an item: captions, metadata by column, and regions that people have drawn."""
 
     captions: tuple[str, ...] = ()
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    regions: tuple[LabeledRegion, ...] | None = None
 
     @property
     def text(self) -> str | None:

@@ -1,0 +1,147 @@
+"""Tiny models of real classes, with random weights, saved to disk as `save_pretrained` saves any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import BertTokenizer
+
+WORDS = (
+    *(
+        "a",
+        "the",
+        "red",
+        "green",
+        "blue",
+        "white",
+        "picture",
+        "of",
+        "dog",
+        "what",
+        "color",
+        "is",
+        "in",
+        "two",
+    ),
+    *("yes", "no", "snow", "?", ".", "temple"),
+)
+VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]", *WORDS)
+ANSWERS = {0: "red", 1: "green", 2: "blue", 3: "two"}
+TEXT = {
+    "vocab_size": len(VOCABULARY), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "max_position_embeddings": 32,
+}  # fmt: skip
+VISION = {
+    "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "image_size": 32, "patch_size": 16,
+}  # fmt: skip
+ENDS = {"bos_token_id": 5, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
+
+
+def tokenizer() -> Any:
+    return BertTokenizer(vocab={word: n for n, word in enumerate(VOCABULARY)}, model_max_length=24)
+
+
+def save(model: Any, folder: Path, *beside: Any) -> Path:
+    """Save a model and what prepares its input, its weights drawn wide enough that every input counts."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.5, generator=generator)
+    for part in (model, *beside):
+        part.save_pretrained(folder)
+    return folder
+
+
+def blip(kind: str, folder: Path) -> Path:
+    """A BLIP of a class: ImageTextRetrieval, QuestionAnswering or ConditionalGeneration."""
+    import transformers
+
+    text = {**TEXT, **ENDS, "encoder_hidden_size": 16, "projection_dim": 8}
+    config = transformers.BlipConfig(
+        text_config=text, vision_config=VISION, image_text_hidden_size=8, projection_dim=8
+    )
+    model = getattr(transformers, f"BlipFor{kind}")(config)
+    pictures = transformers.BlipImageProcessor(size={"height": 32, "width": 32})
+    return save(model, folder, transformers.BlipProcessor(pictures, tokenizer()))
+
+
+def vilt(kind: str, folder: Path) -> Path:
+    """A ViLT of a class: ImageAndTextRetrieval or QuestionAnswering."""
+    import transformers
+
+    labels = {} if kind == "ImageAndTextRetrieval" else {"id2label": ANSWERS}
+    sizes = {name: value for name, value in TEXT.items() if name != "max_position_embeddings"}
+    config = transformers.ViltConfig(
+        **sizes, max_position_embeddings=24, image_size=32, patch_size=16, **labels
+    )
+    model = getattr(transformers, f"ViltFor{kind}")(config)
+    pictures = transformers.ViltImageProcessor(size={"shortest_edge": 32}, size_divisor=16)
+    return save(model, folder, transformers.ViltProcessor(pictures, tokenizer()))
+
+
+def git(folder: Path) -> Path:
+    """A GIT, which writes captions."""
+    import transformers
+
+    config = transformers.GitConfig(
+        **TEXT, vision_config=VISION, bos_token_id=2, eos_token_id=3, pad_token_id=0
+    )
+    pictures = transformers.CLIPImageProcessor(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    )
+    processor = transformers.GitProcessor(pictures, tokenizer())
+    return save(transformers.GitForCausalLM(config), folder, processor)
+
+
+def lxmert(folder: Path) -> Path:
+    """An LXMERT that answers questions, with names for its answers."""
+    import transformers
+
+    sizes = {name: value for name, value in TEXT.items() if name != "num_hidden_layers"}
+    layers = {"l_layers": 1, "x_layers": 1, "r_layers": 1}
+    config = transformers.LxmertConfig(**sizes, **layers, num_qa_labels=len(ANSWERS), id2label=ANSWERS)
+    return save(transformers.LxmertForQuestionAnswering(config), folder, tokenizer())
+
+
+def visual_bert(folder: Path, width: int = 2048) -> Path:
+    """A VisualBERT that answers questions."""
+    import transformers
+
+    config = transformers.VisualBertConfig(**TEXT, visual_embedding_dim=width, id2label=ANSWERS)
+    return save(transformers.VisualBertForQuestionAnswering(config), folder, tokenizer())
+
+
+SIZES = {"min_size": 64, "max_size": 96}  # pixels of a side, as a detector sees a picture
+
+
+def detector(folder: Path) -> Path:
+    """A Faster R-CNN of two classes over a MobileNet."""
+    from torchvision.models import detection
+
+    torch.manual_seed(0)
+    model = detection.fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None, num_classes=3)
+    with torch.no_grad():
+        model.roi_heads.box_predictor.cls_score.bias.copy_(
+            torch.tensor([-1.0, 1.0, 0.0])
+        )  # of dogs it is sure
+    path = folder / "detector.pth"
+    torch.save({"model": model.state_dict(), "categories": ["dog", "kite"], **SIZES}, path)
+    return path
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "blip-matching": lambda folder: blip("ImageTextRetrieval", folder),
+    "vilt-matching": lambda folder: vilt("ImageAndTextRetrieval", folder),
+    "blip-answers": lambda folder: blip("QuestionAnswering", folder),
+    "vilt-answers": lambda folder: vilt("QuestionAnswering", folder),
+    "lxmert": lxmert,
+    "visual-bert": visual_bert,
+    "visual-bert-narrow": lambda folder: visual_bert(folder, 512),
+    "blip-captions": lambda folder: blip("ConditionalGeneration", folder),
+    "git": git,
+    "detector": detector,
+}
