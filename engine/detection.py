@@ -1,9 +1,9 @@
 """Regions of pictures, found by a detector of torchvision's Faster R-CNN kinds out of a local checkpoint.
 
-A checkpoint is what `torch.save` wrote of a `state_dict` (or of `{"model": state_dict}`), or a .safetensors of
-one; it is read as plain tensors. The architecture is told by the names of its tensors. What the numbers of its
-classes mean says "categories" beside "model", or a file of the same name that ends in .txt, one a line in the
-order of the numbers from 1 on; without either, 91 outputs are COCO's. "min_size" and "max_size" beside
+A checkpoint is what `torch.save` wrote of a `state_dict` (or of `{"model": state_dict}`), or a .safetensors
+of one; it is read as plain tensors. The architecture is told by the names of its tensors. What the numbers of
+its classes mean says "categories" beside "model", or a file of the same name that ends in .txt, one a line in
+the order of the numbers from 1 on; without either, 91 outputs are COCO's. "min_size" and "max_size" beside
 "model" are the sizes that pictures are brought to, where those are not torchvision's 800 and 1333 pixels.
 
 A region's features are the last stage of the backbone over its box, aligned to 7 x 7 and averaged (He et al.,

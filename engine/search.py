@@ -79,10 +79,9 @@ class SearchEngine:
     ) -> SearchEngine:
         """Open the gallery at `path`, or make one there.
 
-        `model` is needed for a new gallery only (default `mini`); `index` is a kind of index, by
-        default the one that suits the number of items; `reranker` (a key of `engine.rerankers`) takes the
-        place of the model's own. Raises `GalleryMismatch` when another model or a newer Crosslight made the
-        gallery, `BadInput` when there is none and `create` is false.
+        `model` is needed for a new gallery only (default `mini`); `index` is by default the kind that suits the
+        number of items; `reranker`, a key of `engine.rerankers`, takes the place of the model's own. Raises
+        `GalleryMismatch` for a gallery of another model or a newer Crosslight, `BadInput` for none at all.
         """
         if model is not None:
             check_key(model)
