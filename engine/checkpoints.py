@@ -6,6 +6,7 @@ folder is run: no code of its own, and no pickle but the plain tensors that torc
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -107,6 +108,17 @@ def load(reference: str, name: str, device: str, *, texts_only: bool = False) ->
             "they are of another class or cut"
         )
     return Loaded(name, model.to(device).eval(), processor, device)
+
+
+def stamp(model: Any, *recipe: str) -> str:
+    """Hash the weights of a torch module, and what else its vectors depend on."""
+    import torch
+
+    digest = hashlib.blake2b("".join(recipe).encode(), digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def reason(error: Exception) -> str:

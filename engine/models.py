@@ -4,6 +4,7 @@ mini                                        the embedded default
 mini-de                                     the same, reading German instead of English
 open_clip:ViT-B-32/laion2b_s34b_b79k        an open_clip model by its pretrained tag
 open_clip:ViT-B-32@/path/to/checkpoint      an open_clip model from a file
+st:NAME_OR_PATH                             a sentence-transformers model that reads texts and pictures
 color                                       a stand-in without weights
 """
 
@@ -179,6 +180,13 @@ def _pull_clip(reference: str, progress: Callable[[str], None]) -> Path:
     return fetch(reference, progress)
 
 
+def _load_sentence(reference: str, device: str | None) -> Model:
+    from engine.encoders.sentence import SentenceEncoder
+
+    device = device or _default_device()
+    return Model(SentenceEncoder(reference, device), device=device)
+
+
 def _load_color(_reference: str, _device: str | None) -> Model:
     from engine.encoders.color import ColorEncoder
 
@@ -207,6 +215,12 @@ FAMILIES = {
         _load_clip,
         _pull_clip,
         pattern=":NAME/TAG or :NAME@CHECKPOINT",
+    ),
+    "st": Family(
+        "any sentence-transformers model that reads texts and pictures, by name or path",
+        "the model's own",
+        _load_sentence,
+        pattern=":NAME_OR_PATH",
     ),
     "color": Family("a stand-in that sees only color, for tests", "Apache-2.0", _load_color),
 }

@@ -79,8 +79,8 @@ class SearchEngine:
     ) -> SearchEngine:
         """Open the gallery at `path`, or make one there.
 
-        `model` is needed for a new gallery only (default `mini`); `index` is by default the kind that suits the
-        number of items; `reranker`, a key of `engine.rerankers`, takes the place of the model's own. Raises
+        `model` is needed for a new gallery only (default `mini`); `index` is by default the kind for
+        the number of items; `reranker`, a key of `engine.rerankers`, replaces the model's own. Raises
         `GalleryMismatch` for a gallery of another model or a newer Crosslight, `BadInput` for none at all.
         """
         if model is not None:

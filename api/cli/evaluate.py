@@ -13,7 +13,8 @@ from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.options import DeviceOption, JsonOption, RerankOption
+from api.cli.index import ImagesOption
+from api.cli.options import DeviceOption, JsonOption, RerankerOption, RerankOption
 from api.cli.output import guarded, plain, show_json, stdout
 
 DIRECTIONS = {"text_to_image": "words to picture", "image_to_text": "picture to words"}
@@ -22,7 +23,8 @@ SourceArgument = Annotated[
     Path,
     typer.Argument(
         metavar="SOURCE",
-        help="Captioned pictures: a webdataset .tar, a .jsonl, or a folder with a .txt beside each picture.",
+        help="Captioned pictures: a .tar, a table, a folder with a .txt beside each picture, or coco:, "
+        "karpathy:, flickr: with a file.",
         show_default=False,
     ),
 ]
@@ -38,6 +40,8 @@ def evaluate(
     source: SourceArgument,
     model: KeyOption = "mini",
     rerank: RerankOption = True,
+    reranker: RerankerOption = None,
+    images: ImagesOption = None,
     limit: LimitOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = None,
@@ -47,12 +51,13 @@ def evaluate(
     from api.cli.progress import progress_bar
     from engine import SearchEngine
     from engine.evaluate import evaluate as measure
+    from indexer import Reading
     from indexer.captioned import captioned_pictures
 
-    pairs = islice(captioned_pictures(source), limit)
+    pairs = islice(captioned_pictures(source, Reading(images)), limit)
     with (
         TemporaryDirectory(prefix="crosslight-eval-") as folder,
-        SearchEngine.open(folder, model=model, device=device) as engine,
+        SearchEngine.open(folder, model=model, device=device, reranker=reranker) as engine,
         progress_bar() as bar,
     ):
         engine.load()

@@ -31,6 +31,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 RerankOption = Annotated[
     bool, typer.Option("--rerank/--no-rerank", help="Reorder the first hits with the second, finer model.")
 ]
+RerankerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        metavar="KEY",
+        help="Reorder with this model, which reads the pictures again: hf:NAME_OR_PATH or st:NAME_OR_PATH.",
+    ),
+]
 KindOption = Annotated[
     Literal["image", "text"] | None, typer.Option("--kind", help="Find only pictures, or only texts.")
 ]

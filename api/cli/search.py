@@ -18,6 +18,7 @@ from api.cli.options import (
     JsonOption,
     KindOption,
     ModelOption,
+    RerankerOption,
     RerankOption,
 )
 from api.cli.output import guarded, plain, show_json
@@ -108,13 +109,14 @@ def search(
     pictures: PicturesOption = False,
     out: OutOption = None,
     model: ModelOption = None,
+    reranker: RerankerOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures by words, pictures, items, and weighted sums of these."""
     check_out(out)
     asked = make_query(query, image, like, kind)
-    with open_to_read(gallery, device, model) as engine:
+    with open_to_read(gallery, device, model, reranker) as engine:
         result = engine.search(
             asked,
             k=k,

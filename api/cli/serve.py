@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.options import DeviceOption, JsonOption, ModelOption
+from api.cli.options import DeviceOption, JsonOption, ModelOption, RerankerOption
 from api.cli.output import guarded, show_json
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def serve(
     port: PortOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    reranker: RerankerOption = None,
     keys: KeysOption = None,
     allow_open: OpenOption = None,
     browse: BrowseOption = False,
@@ -60,6 +61,7 @@ def serve(
         "port": port,
         "model": model,
         "device": device,
+        "reranker": reranker,
         "keys": keys,
         "allow_open": allow_open,
     }

@@ -135,7 +135,9 @@ def _open(settings: Settings, opened: ExitStack) -> tuple[SearchEngine, ...]:
 
 def open_gallery(settings: Settings, path: Path) -> SearchEngine:
     """Open one of the galleries as the settings have it."""
-    return SearchEngine.open(path, model=settings.model, device=settings.device, create=False)
+    return SearchEngine.open(
+        path, model=settings.model, device=settings.device, reranker=settings.reranker, create=False
+    )
 
 
 def _talk(settings: Settings, engine: SearchEngine) -> Sessions:

@@ -37,6 +37,9 @@ class Settings:
     gallery: Path = Field(description="the gallery that is served, the first of several")
     model: str | None = Field(default=None, description="the model's key; by default the gallery's own")
     device: str | None = Field(default=None, description="where the model runs, such as cpu or cuda")
+    reranker: str | None = Field(
+        default=None, description="a reranker in place of the model's own, hf:NAME_OR_PATH or st:NAME_OR_PATH"
+    )
     max_body_bytes: int = Field(
         default=20 * 1024 * 1024, ge=1, description="the largest body of a request, in bytes"
     )

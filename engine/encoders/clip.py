@@ -6,7 +6,6 @@ open_clip from its hub; `NAME@/path/to/checkpoint` needs no network.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ import open_clip
 import torch
 from PIL.Image import Image
 
+from engine.checkpoints import stamp
 from engine.encoders.clip_tokens import RECIPE, ClipTokens, has_tokens
 from engine.errors import ModelUnavailable
 from engine.types import Encoded
@@ -39,7 +39,7 @@ class ClipEncoder:
         self._tokens: ClipTokens | None = None
         if has_tokens(self._model, self._tokenizer):
             self._tokens = ClipTokens(self._model, self._tokenizer)
-        self.stamp = _stamp(self._model, repr(self._preprocess), RECIPE if self._tokens else "")
+        self.stamp = stamp(self._model, repr(self._preprocess), RECIPE if self._tokens else "")
 
     def encode_text(self, texts: Sequence[str]) -> Encoded:
         """Encode texts; a token is one of the tokenizer's, without those that mark the ends."""
@@ -135,11 +135,3 @@ def _unavailable(architecture: str, weights: str, error: Exception) -> ModelUnav
         f"cannot load the weights {weights!r} of {architecture}: {reason}; where no hub can be reached, "
         f"use open_clip:{architecture}@/path/to/checkpoint"
     )
-
-
-def _stamp(model: torch.nn.Module, *recipe: str) -> str:
-    digest = hashlib.blake2b("".join(recipe).encode(), digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 from PIL.Image import Image
 from torch import nn
 
-from engine.checkpoints import quiet, reason
+from engine.checkpoints import local_folder, quiet, reason
 from engine.errors import ModelUnavailable
 from engine.rerankers.pictures import BATCH, PictureReranker
 from engine.types import Floats
@@ -44,6 +44,7 @@ def _load(reference: str, device: str) -> Any:
         raise ModelUnavailable(
             "cross-encoders need sentence-transformers; install it with: pip install 'crosslight[st]'"
         ) from None
+    local_folder(reference)
     try:
         with quiet():
             return CrossEncoder(reference, device=device)

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from engine.errors import BadInput
-from indexer.sources.annotations import find_asked, read_coco, read_karpathy
+from indexer.sources.annotations import find_asked, read_coco, read_flickr, read_karpathy
 from indexer.sources.folder import MAGIC, read_glob, walk
 from indexer.sources.found import Found, Reading, Unreadable
 from indexer.sources.huggingface import is_dataset, read_dataset
@@ -92,9 +92,21 @@ def _read_range(name: str, reading: Reading) -> Iterator[Found]:
 
 
 def _read_vqa(name: str, reading: Reading) -> Iterator[Found]:
-    first, _, second = name.partition(",")
-    questions, annotations = _there(Path(first)), _there(Path(second)) if second else None
+    questions, annotations = split_pair(name)
     return find_asked(questions, annotations, _images(questions, reading))
+
+
+def _read_coco(name: str, reading: Reading) -> Iterator[Found]:
+    captions, instances = split_pair(name)
+    return read_coco(captions, _images(captions, reading), instances)
+
+
+def split_pair(name: str) -> tuple[Path, Path | None]:
+    """Return the one file that a name names, or the two, which a comma parts."""
+    first, _, second = name.partition(",")
+    if second and not os.path.lexists(name):
+        return _there(Path(first)), _there(Path(second))
+    return _there(Path(name)), None
 
 
 def _images(path: Path, reading: Reading) -> Path:
@@ -125,8 +137,9 @@ KINDS: dict[str, Callable[[str, Reading], Iterator[Found]]] = {
     "range": _read_range,
     "webdataset": _read_tars,
     "table": lambda name, reading: read_table(_there(Path(name)), reading),
-    "coco": lambda name, reading: read_coco(_there(Path(name)), _images(Path(name), reading)),
+    "coco": _read_coco,
     "karpathy": lambda name, reading: read_karpathy(_there(Path(name)), _images(Path(name), reading)),
+    "flickr": lambda name, reading: read_flickr(_there(Path(name)), _images(Path(name), reading)),
     "vqa": _read_vqa,
     "hf": lambda name, reading: read_dataset(_there(Path(name)), reading),
 }

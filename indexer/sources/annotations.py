@@ -1,18 +1,19 @@
-"""The field's own annotation files: COCO, Karpathy's splits (Flickr8k, Flickr30k, COCO) and VQA v2."""
+"""The field's own annotation files: COCO, Karpathy's splits, Flickr's token files, and VQA v2."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput
+from engine.types import LabeledRegion, Region
 from indexer.sources.columns import describe, read_captions
-from indexer.sources.found import Described, Found
+from indexer.sources.found import Described, Found, Unreadable
 from indexer.sources.places import inner_uri, inside, named_picture
 
 KARPATHY_COLUMNS = ("split", "imgid", "cocoid")
@@ -37,26 +38,88 @@ class AskedPicture:
     questions: tuple[Question, ...]
 
 
-def read_coco(path: Path, images: Path) -> Iterator[Found]:
-    """Find the pictures of a COCO file: captions become the caption, instances the column `categories`."""
-    document = _load(path, "images", "annotations")
-    names = {category["id"]: category["name"] for category in document.get("categories", [])}
-    captions: dict[Any, list[str]] = defaultdict(list)
-    categories: dict[Any, set[str]] = defaultdict(set)
+def read_coco(path: Path, images: Path, instances: Path | None = None) -> Iterator[Found]:
+    """Find the pictures of a COCO file of captions, of instances, or of one of each over the same pictures.
+
+    Captions become the caption; instances the column `categories` and, where the file says how large the
+    pictures are, regions. The pictures are those of the first file.
+    """
+    said = _said(path)
+    if instances is not None:
+        more = _said(instances)
+        said = _Said(said.images, said.captions | more.captions, said.objects | more.objects)
     with _entries_of(path):
-        for annotation in document["annotations"]:
-            if "caption" in annotation:
-                captions[annotation["image_id"]].extend(read_captions(annotation["caption"]))
-            elif annotation.get("category_id") in names:
-                categories[annotation["image_id"]].add(names[annotation["category_id"]])
-        for image in document["images"]:
+        for image in said.images:
             metadata = dict(describe(image, None, frozenset({"file_name"})).metadata)
-            if image["id"] in categories:
-                metadata["categories"] = ", ".join(sorted(categories[image["id"]]))
-            described = Described(tuple(captions[image["id"]]), metadata)
+            objects = said.objects.get(image["id"], [])
+            if objects:
+                metadata["categories"] = ", ".join(sorted({name for name, _ in objects}))
+            captions = tuple(said.captions.get(image["id"], ()))
+            described = Described(captions, metadata, _regions(image, objects))
             yield named_picture(
                 images, image["file_name"], described, inner_uri("row", path, str(image["id"]))
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one COCO file says: its pictures; captions and objects (name, box in pixels) of each."""
+
+    images: list[Any]
+    captions: dict[Any, list[str]]
+    objects: dict[Any, list[tuple[str, Any]]]
+
+
+def _said(path: Path) -> _Said:
+    document = _load(path, "images", "annotations")
+    names = {category["id"]: category["name"] for category in document.get("categories", [])}
+    said = _Said(document["images"], {}, {})
+    with _entries_of(path):
+        for annotation in document["annotations"]:
+            image = annotation["image_id"]
+            if "caption" in annotation:
+                said.captions.setdefault(image, []).extend(read_captions(annotation["caption"]))
+            elif annotation.get("category_id") in names:
+                found = (names[annotation["category_id"]], annotation.get("bbox"))
+                said.objects.setdefault(image, []).append(found)
+    return said
+
+
+def _regions(
+    image: Mapping[str, Any], objects: Sequence[tuple[str, Any]]
+) -> tuple[LabeledRegion, ...] | None:
+    """Turn boxes in pixels into regions, the largest first; those that lie outside of the picture are cut."""
+    if not image.get("width") or not image.get("height"):
+        return None
+    regions = []
+    for name, box in objects:
+        if box is None:
+            continue
+        left, top, width, height = (float(number) for number in box)
+        across = [min(max(x / image["width"], 0.0), 1.0) for x in (left, left + width)]
+        down = [min(max(y / image["height"], 0.0), 1.0) for y in (top, top + height)]
+        region = Region(across[0], down[0], across[1] - across[0], down[1] - down[0])
+        regions.append(LabeledRegion(region, str(name)))
+    return tuple(sorted(regions, key=lambda r: -r.box.width * r.box.height)) or None
+
+
+def read_flickr(path: Path, images: Path) -> Iterator[Found]:
+    """Find the pictures of Flickr8k's or Flickr30k's token file: lines of NAME#NUMBER, a tab, a caption.
+
+    A line that is none is found as `Unreadable`, and the rest goes on.
+    """
+    captions: dict[str, list[str]] = {}
+    for number, line in enumerate(path.read_text("utf-8-sig", errors="replace").splitlines(), 1):
+        name, tab, caption = line.partition("\t")
+        name, mark, place = name.strip().rpartition("#")
+        if not (tab and mark and name and place.isdecimal()):
+            if line.strip():
+                reason = f"line {number} is not NAME#NUMBER, a tab, and a caption"
+                yield Unreadable(inner_uri("row", path, str(number)), reason)
+            continue
+        captions.setdefault(name, []).extend(read_captions(caption))
+    for name, said in captions.items():
+        yield named_picture(images, name, Described(tuple(said)), inner_uri("row", path, name))
 
 
 def read_karpathy(path: Path, images: Path) -> Iterator[Found]:
@@ -128,5 +191,5 @@ def _entries_of(path: Path) -> Iterator[None]:
     """Turn a missing or misshapen entry of an annotation file into an error that names the file."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{path}: an entry is not as this format has it: {error!r}") from error

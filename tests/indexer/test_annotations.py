@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from making import png, write_json, write_pictures
 
-from engine import BadInput, Report, SearchEngine
+from engine import BadInput, Region, Report, SearchEngine
 from indexer import Reading, index, read
+from indexer.asked import AskedQuestion, asked_questions
+from indexer.captioned import captioned_pictures
 from indexer.sources.annotations import AskedPicture, Question, read_vqa
 from indexer.sources.found import PictureFile, Unreadable
 
@@ -54,6 +56,52 @@ def test_coco_instances_become_a_column_of_category_names(tmp_path: Path, empty:
 
     assert empty.find((tmp_path / "red.png").as_uri()).metadata["categories"] == "dog, person"
     assert "categories" not in empty.find((tmp_path / "blue.png").as_uri()).metadata
+
+
+def test_coco_captions_with_instances_give_regions(tmp_path: Path, empty: SearchEngine) -> None:
+    images = write_pictures(tmp_path / "img", "red.png", "blue.png")
+    sized = [{**image, "width": 80, "height": 40} for image in COCO["images"][:2]]
+    captions = write_json(tmp_path / "captions.json", {**COCO, "images": sized})
+    boxes = {"images": sized, "categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]}
+    objects = [
+        {"image_id": 1, "category_id": 18, "bbox": [8, 10, 8, 4], "iscrowd": 0},
+        {"image_id": 1, "category_id": 1, "bbox": [40, 0, 60.5, 40], "iscrowd": 0},  # reaches outside
+    ]
+    instances = write_json(tmp_path / "instances.json", {**boxes, "annotations": objects})
+    source = f"coco:{captions},{instances}"
+
+    assert index(empty, [source], reading=Reading(images)) == Report(added=2)
+
+    red = empty.find((images / "red.png").as_uri())
+    assert (red.text, red.metadata["categories"]) == ("a red one\nred again", "dog, person")
+    person, dog = empty.regions(red.id or 0)
+    assert (dog.label, dog.score, dog.feature) == ("dog", 1.0, None)
+    assert dog.box == Region(0.1, 0.25, 0.1, 0.1)
+    assert person.box == Region(0.5, 0, 0.5, 1)
+    assert [hit.item.id for hit in empty.search("dog", signals={"objects": 1})] == [red.id]
+    assert index(empty, [source], reading=Reading(images)).unchanged == 2
+    objects[0]["category_id"] = 1
+    write_json(instances, {**boxes, "annotations": objects})
+    assert index(empty, [source], reading=Reading(images)) == Report(updated=1, unchanged=1)
+    assert not empty.search("dog", signals={"objects": 1}).hits
+
+
+def test_flickr_token_files(tmp_path: Path, empty: SearchEngine) -> None:
+    images = write_pictures(tmp_path / "img", "red.png", "blue.png")
+    lines = ["red.png#0\tA red one .", "red.png#1\tRed again .", "no caption here", "", "gone.png#0\tGone ."]
+    path = tmp_path / "results_20130124.token"
+    path.write_text("\n".join([*lines, "blue.png#0\tA blue one .", "../red.png#0\tOut ."]), "utf-8")
+
+    report = index(empty, [f"flickr:{path}"], reading=Reading(images))
+
+    assert report.added == 2
+    assert empty.find((images / "red.png").as_uri()).text == "A red one .\nRed again ."
+    assert "line 3 is not NAME#NUMBER, a tab, and a caption" in report.failed.values()
+    assert any("lies outside" in reason for reason in report.failed.values())
+    assert report.failed[(images / "gone.png").as_uri()] == "no such file"
+    path.write_text("\n".join(lines[:2]), "utf-8")
+    (pair,) = captioned_pictures(f"flickr:{path}", Reading(images))
+    assert pair.captions == ("A red one .", "Red again .")
 
 
 def test_karpathy_splits_with_their_split(tmp_path: Path, empty: SearchEngine) -> None:
@@ -109,6 +157,27 @@ def test_vqa_gives_questions_and_answers_by_picture(tmp_path: Path, empty: Searc
     report = index(empty, [f"vqa:{questions},{annotations}"])
     assert (report.added, list(report.failed.values())) == (1, ["no such file"])
     assert empty.find((tmp_path / name).as_uri()).text == "What color? red\nHow many?"
+
+
+def test_questions_with_answers_are_read_for_training_and_measuring(tmp_path: Path) -> None:
+    name = "COCO_val2014_000000000042.jpg"
+    (tmp_path / name).write_bytes(png("red"))
+    asked = [(42, "What color?", 420), (42, "How many?", 421), (43, "Is it?", 430)]
+    rows = [{"image_id": i, "question": text, "question_id": n} for i, text, n in asked]
+    questions = write_json(tmp_path / "q.json", {"data_subtype": "val2014", "questions": rows})
+    answers = [{"answer": text} for text in ("rouge", "red", "red")]
+    known = [{"question_id": n, "multiple_choice_answer": "red", "answers": answers} for n in (420, 430)]
+    annotations = write_json(tmp_path / "a.json", {"annotations": known})
+
+    (one,) = asked_questions(f"vqa:{questions},{annotations}")
+
+    assert one == AskedQuestion(tmp_path / name, "What color?", ("red", "red", "rouge"))
+    for source, message in (
+        (f"vqa:{questions}", "has questions alone"),
+        (f"coco:{questions}", "holds no questions with answers"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            asked_questions(source)
 
 
 @pytest.mark.parametrize("kind", ["coco", "karpathy"])

@@ -115,6 +115,84 @@ def visual_bert(folder: Path, width: int = 2048) -> Path:
     return save(transformers.VisualBertForQuestionAnswering(config), folder, tokenizer())
 
 
+def clip(folder: Path) -> Path:
+    """A CLIP, which sentence-transformers reads as an encoder of texts and pictures."""
+    import transformers
+
+    config = transformers.CLIPConfig(
+        text_config={**TEXT, **ENDS, "projection_dim": 8},
+        vision_config={**VISION, "projection_dim": 8},
+        projection_dim=8,
+    )
+    pictures = transformers.CLIPImageProcessor(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    )
+    return save(transformers.CLIPModel(config), folder, transformers.CLIPProcessor(pictures, tokenizer()))
+
+
+def bert(folder: Path) -> Path:
+    """A BERT, which reads texts alone."""
+    import transformers
+
+    return save(transformers.BertModel(transformers.BertConfig(**TEXT)), folder, tokenizer())
+
+
+MARKS = {
+    "vision_start_token": "<|vision_start|>", "vision_end_token": "<|vision_end|>",
+    "image_token": "<|image_pad|>", "video_token": "<|video_pad|>",
+}  # fmt: skip
+TURNS = ("<|im_start|>", "<|im_end|>")
+CHAT = (
+    "{% for turn in messages %}<|im_start|>{{ turn['role'] }} {% for part in turn['content'] %}"
+    "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>{% endfor %}"
+)
+
+
+def qwen(folder: Path) -> Path:
+    """A cross-encoder made of a Qwen2-VL: the log-odds of "yes" as its next word."""
+    import transformers
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.cross_encoder.modules import LogitScore
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = ["[PAD]", *TURNS, *MARKS.values(), "[UNK]", *WORDS, "user", "query", "document"]
+    ids = {word: n for n, word in enumerate(words)}
+    plain = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokens = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=plain,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        eos_token=TURNS[1],
+        extra_special_tokens=MARKS,
+    )
+    sizes: dict[str, Any] = {"patch_size": 4, "temporal_patch_size": 2, "merge_size": 2}
+    sizes |= {"min_pixels": 64, "max_pixels": 1024}
+    processor = transformers.Qwen2VLProcessor(
+        image_processor=transformers.Qwen2VLImageProcessor(**sizes),
+        tokenizer=tokens,
+        video_processor=transformers.Qwen2VLVideoProcessor(**sizes),
+        chat_template=CHAT,
+    )
+    text = {**TEXT, "vocab_size": len(words), "num_key_value_heads": 2, "max_position_embeddings": 512}
+    text |= {
+        "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]},
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    vision = {"depth": 1, "embed_dim": 16, "hidden_size": 16, "num_heads": 2, "mlp_ratio": 1, "patch_size": 4}
+    config = transformers.Qwen2VLConfig(
+        text_config=text, vision_config=vision, **{f"{name}_id": ids[mark] for name, mark in MARKS.items()}
+    )
+    save(transformers.Qwen2VLForConditionalGeneration(config), folder / "parts", processor)
+    reads = Transformer(str(folder / "parts"), transformer_task="any-to-any")
+    encoder = CrossEncoder(modules=[reads, LogitScore(ids["yes"], ids["no"])], device="cpu")
+    encoder.save_pretrained(str(folder / "whole"))
+    return folder / "whole"
+
+
 SIZES = {"min_size": 64, "max_size": 96}  # pixels of a side, as a detector sees a picture
 
 
@@ -143,5 +221,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "visual-bert-narrow": lambda folder: visual_bert(folder, 512),
     "blip-captions": lambda folder: blip("ConditionalGeneration", folder),
     "git": git,
+    "clip": clip,
+    "bert": bert,
+    "qwen": qwen,
     "detector": detector,
 }
