@@ -100,6 +100,7 @@ def load(reference: str, name: str, device: str, *, texts_only: bool = False) ->
             )
         except Exception as error:
             raise ModelUnavailable(f"the weights of {reference} cannot be read: {reason(error)}") from error
+    _check_processor(reference, processor, texts_only)
     lacking = sorted(report["missing_keys"])
     if lacking:
         shown = ", ".join(lacking[:MISSING_SHOWN])
@@ -108,6 +109,17 @@ def load(reference: str, name: str, device: str, *, texts_only: bool = False) ->
             "they are of another class or cut"
         )
     return Loaded(name, model.to(device).eval(), processor, device)
+
+
+def _check_processor(reference: str, processor: Any, texts_only: bool) -> None:
+    """Refuse what transformers makes where files are missing: a processor of one part, a tokenizer of no words."""
+    tokenizer = processor if texts_only else getattr(processor, "tokenizer", None)
+    if not texts_only and (tokenizer is None or getattr(processor, "image_processor", None) is None):
+        raise ModelUnavailable(
+            f"{reference} has no processor of texts and pictures; save it beside the model"
+        )
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise ModelUnavailable(f"{reference} has no tokenizer with words; save it beside the model")
 
 
 def stamp(model: Any, *recipe: str) -> str:

@@ -1,7 +1,7 @@
 """Any model of sentence-transformers (an optional extra) that reads texts and pictures into one space.
 
-A name is fetched from a hub; the path of a folder that it saved, or that `save_pretrained` wrote of a CLIP-like
-model, needs no network.
+A name is fetched from a hub; the path of a folder that it saved, or that `save_pretrained` wrote of a CLIP,
+needs no network.
 """
 
 from __future__ import annotations

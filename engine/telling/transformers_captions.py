@@ -13,6 +13,7 @@ from engine.telling import Caption
 CAPTIONERS = ("BlipForConditionalGeneration", "GitForCausalLM")
 BEAMS = 3
 MAX_CAPTION = 40  # tokens
+ENDS = 2  # tokens that mark where a caption starts and ends
 BATCH = 8  # pictures at a time
 
 
@@ -32,13 +33,14 @@ class TransformersCaptioner:
 
     def _batch(self, pictures: list[Image], count: int) -> list[list[Caption]]:
         model, processor = self._loaded.model, self._loaded.processor
+        positions = getattr(model.config, "text_config", model.config).max_position_embeddings
         pixels = processor(images=pictures, return_tensors="pt").pixel_values.to(self._loaded.device)
         with torch.inference_mode():
             written = model.generate(
                 pixel_values=pixels,
                 num_beams=max(BEAMS, count),
                 num_return_sequences=count,
-                max_new_tokens=MAX_CAPTION,
+                max_new_tokens=min(MAX_CAPTION, positions - ENDS),
                 length_penalty=1.0,  # a beam's score is then the mean logarithm of its tokens' probabilities
                 return_dict_in_generate=True,
                 output_scores=True,

@@ -121,7 +121,7 @@ def test_captions(saved: Saved, picture: Image.Image, name: str, architecture: s
     expected = []
     for image in (picture, other):
         pixels = processor(images=image, return_tensors="pt").pixel_values
-        written = model.generate(pixel_values=pixels, num_beams=3, max_new_tokens=40, length_penalty=1.0)
+        written = model.generate(pixel_values=pixels, num_beams=3, max_new_tokens=30, length_penalty=1.0)
         expected.append(processor.decode(written[0], skip_special_tokens=True).strip())
 
     captions = open_captioner(f"hf:{saved(name)}", "cpu").caption([picture, other])
@@ -157,7 +157,7 @@ def test_models_that_do_not_fit(saved: Saved, tmp_path: Path) -> None:
         (f"hf:{saved('vilt-answers')}@{detector}", "reads no regions; leave @"),
         (f"hf:{saved('lxmert')}@{tmp_path}/no.pth", "there is no checkpoint of a detector at"),
         (f"hf:{saved('visual-bert-narrow')}@{detector}", "reads 512 numbers a region, .* gives 2048"),
-        (f"hf:{bare}@{detector}", "has no tokenizer that can be read"),
+        (f"hf:{bare}@{detector}", "has no tokenizer with words; save it beside"),
         (f"hf:{unnamed}@{detector}", "scores 4 answers and its config.json names 1"),
     ):
         with pytest.raises(ModelUnavailable, match=message) as caught:
