@@ -112,7 +112,7 @@ def load(reference: str, name: str, device: str, *, texts_only: bool = False) ->
 
 
 def _check_processor(reference: str, processor: Any, texts_only: bool) -> None:
-    """Refuse what transformers makes where files are missing: a processor of one part, a tokenizer of no words."""
+    """Refuse what transformers makes of missing files: a processor of one part, a tokenizer of no words."""
     tokenizer = processor if texts_only else getattr(processor, "tokenizer", None)
     if not texts_only and (tokenizer is None or getattr(processor, "image_processor", None) is None):
         raise ModelUnavailable(
