@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.grammar import parse
-from engine.types import Explanation, Hit, Item, Part, Plan, Query, Report, Result, Scalar, WordMap
+from engine.types import (
+    Explanation,
+    Hit,
+    Item,
+    LabeledRegion,
+    Part,
+    Plan,
+    Query,
+    Report,
+    Result,
+    Scalar,
+    WordMap,
+)
 from engine.written import written
 
 if TYPE_CHECKING:
@@ -91,6 +103,20 @@ def item_document(item: Item) -> Document:
         document["ocr"] = item.ocr
     document["metadata"] = {key: _scalar(value) for key, value in item.metadata.items()}
     return document
+
+
+def regions_document(regions: Sequence[LabeledRegion]) -> Document:
+    """Describe the regions of a picture; their features are left out."""
+    return {
+        "regions": [
+            {
+                "region": [number(side) for side in (one.box.x, one.box.y, one.box.width, one.box.height)],
+                "label": one.label,
+                "score": number(one.score),
+            }
+            for one in regions
+        ]
+    }
 
 
 def explanation_document(explanation: Explanation) -> Document:

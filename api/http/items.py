@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.documents import Document, item_document
+from api.documents import Document, item_document, regions_document
 from api.http.access import READ, WRITE
 from api.http.bodies import Upload, items_request
 from api.http.ingest import add as add_items
 from api.http.ingest import described, digest_of, uploaded
 from api.http.openapi import form_schema, problems, request_body
 from api.http.repeats import REPLAYED, Claimed
-from api.http.replies import ItemReply, ItemsReply
+from api.http.replies import ItemReply, ItemsReply, RegionsReply
 from api.http.schemas import MAX_ID, ItemsRequest
 from api.http.state import Engine, Serviced
 
@@ -92,6 +92,22 @@ async def add(
 def show(engine: Engine, id: ItemId) -> Document:
     """Give one item as it is stored."""
     return item_document(engine.get(id))
+
+
+@router.get(
+    "/items/{id}/regions",
+    summary="Look at the regions of one item",
+    response_model=RegionsReply,
+    responses=problems(401, 403, 404, 422, 429),
+    dependencies=[READ],
+)
+def regions(engine: Engine, id: ItemId) -> Document:
+    """Give the regions of an item's picture, the surest first: what a detector found, or people have drawn.
+
+    A box can be asked with: `like` the item, `region` the box.
+    """
+    engine.get(id)
+    return regions_document(engine.regions(id))
 
 
 @router.delete(

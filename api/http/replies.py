@@ -40,6 +40,22 @@ class ItemReply(BaseModel):
     metadata: dict[str, Scalar] = Field(description="Pictures always have width, height and format.")
 
 
+class RegionReply(BaseModel):
+    """A box of a picture and what is there."""
+
+    region: tuple[float, float, float, float] = Field(
+        description="x, y, width, height, in shares of the picture."
+    )
+    label: str
+    score: float = Field(description="How sure that is, from 0 to 1; 1 of what people have drawn.")
+
+
+class RegionsReply(BaseModel):
+    """The regions of a picture."""
+
+    regions: list[RegionReply]
+
+
 class AlikeReply(ItemReply):
     """An item that stands behind a hit it hardly differs from."""
 

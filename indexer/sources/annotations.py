@@ -98,8 +98,8 @@ def _regions(
         left, top, width, height = (float(number) for number in box)
         across = [min(max(x / image["width"], 0.0), 1.0) for x in (left, left + width)]
         down = [min(max(y / image["height"], 0.0), 1.0) for y in (top, top + height)]
-        region = Region(across[0], down[0], across[1] - across[0], down[1] - down[0])
-        regions.append(LabeledRegion(region, str(name)))
+        shares = (across[0], down[0], across[1] - across[0], down[1] - down[0])
+        regions.append(LabeledRegion(Region(*(round(share, 6) for share in shares)), str(name)))
     return tuple(sorted(regions, key=lambda r: -r.box.width * r.box.height)) or None
 
 

@@ -14,6 +14,8 @@ from PIL import Image
 from serving import picture_bytes
 from starlette.testclient import TestClient
 
+from engine import Item, LabeledRegion, Region, SearchEngine
+
 
 def post_items(client: TestClient, *items: dict[str, Any]) -> dict[str, Any]:
     response = client.post("/v1/items", json={"items": list(items)})
@@ -53,6 +55,20 @@ def test_uploaded_pictures_are_kept_found_and_served(client: TestClient) -> None
     }
     assert client.get(f"/v1/items/{good['id']}/image").content == data
     assert client.post("/v1/search", json={"text": "cyan", "k": 1}).json()["hits"][0]["id"] == good["id"]
+
+
+def test_regions_of_an_item(client: TestClient, engine: SearchEngine) -> None:
+    regions = (LabeledRegion(Region(0.25, 0.5, 0.25, 0.5), "dog"),)
+    engine.add([Item("shot:9", picture=picture_bytes("pink"), regions=regions)])
+    item = engine.find("shot:9").id
+
+    assert client.get(f"/v1/items/{item}/regions").json() == {
+        "regions": [{"region": [0.25, 0.5, 0.25, 0.5], "label": "dog", "score": 1.0}]
+    }
+    asked = {"parts": [{"like": item, "region": [0.25, 0.5, 0.25, 0.5]}], "k": 1}
+    assert client.post("/v1/search", json=asked).status_code == 200
+    assert client.get(f"/v1/items/{id_of(client, 'red')}/regions").json() == {"regions": []}
+    assert client.get("/v1/items/99999/regions").status_code == 404
 
 
 def test_each_item_of_a_request_has_its_own_outcome(client: TestClient) -> None:
