@@ -113,7 +113,7 @@ def load(reference: str, name: str, device: str, *, texts_only: bool = False) ->
 
 def _check_processor(reference: str, processor: Any, texts_only: bool) -> None:
     """Refuse what transformers makes of missing files: a processor of one part, a tokenizer of no words."""
-    tokenizer = processor if texts_only else getattr(processor, "tokenizer", None)
+    tokenizer: Any = processor if texts_only else getattr(processor, "tokenizer", None)
     if not texts_only and (tokenizer is None or getattr(processor, "image_processor", None) is None):
         raise ModelUnavailable(
             f"{reference} has no processor of texts and pictures; save it beside the model"

@@ -13,9 +13,9 @@ from engine.hybrid import total
 from engine.models import Model
 from engine.pictures import Picture, load_picture
 from engine.query import check_part
-from engine.rerank import Reranker
+from engine.rerank import Candidates, Read, Reranker
 from engine.serving import Serving
-from engine.types import Candidates, Encoded, Floats, Kind, Part, Signal
+from engine.types import Encoded, Floats, Kind, Part, Signal
 
 AT_ONCE = 100  # documents that a reranker reads at a time
 Meant: TypeAlias = tuple[Kind, "str | Picture | Encoded"]  # a text, a picture, what was made of an item
@@ -47,7 +47,7 @@ def encode(parts: Sequence[Part], serving: Serving) -> Floats:
 
 
 def judge(query: Part, documents: Sequence[Part], serving: Serving) -> Judged:
-    """Score documents against a query: by the reranker where it can read all of them, else by cosine.
+    """Score documents against a query: by a reranker of tokens where it can read all of them, else by cosine.
 
     A text among the documents that is too long is cut; a query is refused.
     """
@@ -61,7 +61,8 @@ def judge(query: Part, documents: Sequence[Part], serving: Serving) -> Judged:
         (kind, own), *read = _encoded([asked, *meant], model)
         cosines = _cosines(kind, own, read, model)
         reranker, of = model.reranker, read[0][0]
-        if reranker is None or not reranker.supports(kind, of) or not _readable(of, own, read):
+        reads = reranker is not None and reranker.reads == "tokens" and _readable(of, own, read)
+        if reranker is None or not reads or not reranker.supports(kind, of):
             return Judged(cosines, None, reranked=False)
         scores = _scored(reranker, kind, own, read, cosines)
     chances = reranker.probability(scores, kind, of, len(documents))
@@ -129,7 +130,7 @@ def _scored(
     for start in range(0, len(read), AT_ONCE):
         some = slice(start, start + AT_ONCE)
         candidates = _candidates(read[0][0], [made for _, made in read[some]], cosines[some])
-        scores.append(total(reranker.score(own, kind, candidates)))
+        scores.append(total(reranker.score(Read(kind, "", own), candidates)))
     return np.concatenate(scores)
 
 

@@ -45,13 +45,7 @@ class SearchEngine:
     """A gallery opened for searching and adding."""
 
     def __init__(
-        self,
-        gallery: Gallery,
-        store: Store,
-        serving: Serving,
-        serve: Callable[[State], Serving],
-        *,
-        read_only: bool,
+        self, gallery: Gallery, store: Store, state: State, serve: Callable[[State], Serving], read_only: bool
     ) -> None:
         """Use `SearchEngine.open`."""
         self.path = gallery.path
@@ -60,7 +54,7 @@ class SearchEngine:
         self._originals = Originals(gallery, store)
         self._read_only = read_only
         self._serve = serve
-        self._serving = serving
+        self._serving = serve(state)
         self._switch_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._has_written = False
@@ -92,7 +86,7 @@ class SearchEngine:
         store = Store(gallery.database, read_only=read_only)
         state = bind(gallery, store, model, read_only=read_only)
         serve = partial(Serving, gallery, store, device=device, index=index, reranker=reranker)
-        return cls(gallery, store, serve(state), serve, read_only=read_only)
+        return cls(gallery, store, state, serve, read_only)
 
     def __enter__(self) -> SearchEngine:
         return self
@@ -150,11 +144,10 @@ class SearchEngine:
     ) -> Report:
         """Add items (a path is a picture file), committing batch by batch, and count what became of them.
 
-        `each` is told what became of each item, in order, once its batch is committed; `ocr` reads the
-        text in pictures, and needs the extra of that name; `regions` is a detector (`engine.detection`) that
-        finds the regions of pictures. A bad item is reported and the rest goes on.
-        Raises `GalleryBusy` when another process is writing, `StorageFailed` when the disk is full; batches
-        committed before stay.
+        `each` is told what became of each item, in order, once its batch is committed; `ocr` reads text in
+        pictures (an extra), `regions` is a detector that finds their regions. A bad item is reported and the
+        rest goes on. Raises `GalleryBusy` when another process is writing, `StorageFailed` when the disk is
+        full; batches committed before stay.
         """
         report = Report()
         remaining = iter(items)
