@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,23 +67,30 @@ class MiniEncoder:
         folder = mini_weights()
         self.name = words.name if words else "mini"
         self._device = torch.device(device)
-        self._image = ImageTower(load_file(folder / IMAGE_TOWER))
+        self._image_tuned = {name: t for name, t in trained.items() if name.startswith("image_top.")}
         self._text = TextTower(load_file(folder / TEXT_TOWER))
         self._image_head = Head(mini_towers.IMAGE_WIDTH)
         self._text_head = Head(mini_towers.TEXT_WIDTH)
         self._joint = Joint()
         self._pieces = WordPieces((words or folder) / TOKENIZER)
-        _load(self._image.top, trained, "image_top.", partly=True)
         _load(self._text.top, trained, "text_top.", partly=True)
         _load(self._image_head, trained, "image_head.")
         _load(self._text_head, trained, "text_head.")
         _load(self._joint, trained, "joint.")
         if words:
             self._text.learn(*_read_pieces(words))
-        mini_towers.fold_batch_norms(self._image)
-        for part in (self._image, self._text, self._image_head, self._text_head, self._joint):
+        for part in (self._text, self._image_head, self._text_head, self._joint):
             part.to(self._device).eval()
         self.stamp = _digest([(folder / MANIFEST).read_text(encoding="utf-8"), _bundle_digest(trained)])
+
+    @cached_property
+    def _image(self) -> ImageTower:
+        """The image tower, which is loaded when the first picture comes: a search by words needs none."""
+        tower = ImageTower(load_file(mini_weights() / IMAGE_TOWER))
+        _load(tower.top, self._image_tuned, "image_top.", partly=True)
+        self._image_tuned = {}
+        mini_towers.fold_batch_norms(tower)
+        return tower.to(self._device).eval()
 
     def encode_image(self, images: Sequence[Image]) -> Encoded:
         """Encode upright RGB pictures; the grid of tokens covers the whole picture, row by row."""

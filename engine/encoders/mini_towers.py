@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from transformers import BertConfig, BertModel
+
+from engine.encoders.bert import Bert, BertShape
 
 SIDE = 260  # pixels; squashed to a square, so that the grid maps linearly on the whole picture
 MEAN, STD = 0.498, 0.502
@@ -32,9 +32,7 @@ CLASSES = 1000  # of ImageNet
 TEXT_WIDTH = 384
 TEXT_LIMIT = 64  # tokens, [CLS] and [SEP] included
 TEXT_FROZEN = 3  # of the six layers
-MINILM = BertConfig(
-    hidden_size=TEXT_WIDTH, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
-)
+MINILM = BertShape(TEXT_WIDTH, layers=6, heads=12, inner=1536)
 
 
 def pixels(images: Sequence[Image.Image]) -> Tensor:
@@ -49,6 +47,8 @@ class ImageTower(nn.Module):
     """EfficientNet-Lite2 (Tan & Le, arXiv 1905.11946)."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        import timm  # a third of what a first search would load, and no text needs it
+
         super().__init__()
         network: Any = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         network.load_state_dict(dict(weights))
@@ -97,12 +97,11 @@ class TextTower(nn.Module):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        model = BertModel(MINILM, add_pooling_layer=False)
+        model = Bert(MINILM)
         names = set(model.state_dict())
         model.load_state_dict({name: tensor for name, tensor in weights.items() if name in names})
         self.embeddings = model.embeddings
-        self.bottom = nn.ModuleList(model.encoder.layer[:TEXT_FROZEN])
-        self.top = nn.ModuleList(model.encoder.layer[TEXT_FROZEN:])
+        self.bottom, self.top = model.encoder.layer[:TEXT_FROZEN], model.encoder.layer[TEXT_FROZEN:]
         self.published = copy.deepcopy(self.top).requires_grad_(False)
         self.eval()
 

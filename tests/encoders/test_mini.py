@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,10 +122,16 @@ def test_folding_batch_norms_changes_no_number() -> None:
 
 def test_the_text_tower_is_the_published_model() -> None:
     from safetensors.torch import load_file
-    from transformers import BertModel
+    from transformers import BertConfig, BertModel
 
     weights = load_file(mini_weights() / TEXT_TOWER)
-    published = BertModel(MINILM, add_pooling_layer=False).train(False)
+    shape = BertConfig(
+        hidden_size=MINILM.width,
+        num_hidden_layers=MINILM.layers,
+        num_attention_heads=MINILM.heads,
+        intermediate_size=MINILM.inner,
+    )
+    published = BertModel(shape, add_pooling_layer=False).train(False)
     published.load_state_dict({name: weights[name] for name in published.state_dict()})
     ids, real = WordPieces(mini_weights() / TOKENIZER).encode(TEXTS[:2])
     with torch.inference_mode():
@@ -130,3 +139,12 @@ def test_the_text_tower_is_the_published_model() -> None:
         theirs = published(ids, attention_mask=real.long()).last_hidden_state
     assert torch.allclose(ours[real], theirs[real], atol=1e-5)
     assert ids[0, :4].tolist() == [101, 1037, 3899, 102]  # [CLS] a dog [SEP]
+
+
+def test_words_alone_load_no_image_tower_and_no_library_of_models() -> None:
+    script = (
+        "import sys; from engine.encoders.mini import load_mini\n"
+        "encoder, _ = load_mini(); encoder.encode_text(['a dog'])\n"
+        "assert not {'timm', 'transformers', 'torchvision', 'torch._dynamo'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
