@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from rich.table import Table
 from rich.text import Text
 
@@ -38,6 +37,8 @@ def config(as_json: JsonOption = False) -> None:
 
 
 def _value(value: Any) -> Any:
+    from pydantic import SecretStr
+
     if isinstance(value, Path | SecretStr):  # a secret shows as stars
         return str(value)
     return [_value(part) for part in value] if isinstance(value, tuple) else value
