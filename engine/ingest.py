@@ -47,8 +47,8 @@ def add_batch(
     for given in items:
         try:
             item = _as_item(given)
-            new = _prepare(item, gallery)
-            _check_types(new.record.metadata, types)
+            new = prepare(item, gallery)
+            check_types(new.record.metadata, types)
             read.append(new)
         except BadInput as error:
             read.append(Outcome(_name(given), "failed", str(error)))
@@ -119,8 +119,9 @@ def _name(given: Item | Path | str) -> str:
     return given.uri if isinstance(given, Item) else file_uri(Path(given))
 
 
-def _prepare(item: Item, gallery: Gallery) -> Change:
-    _check(item)
+def prepare(item: Item, gallery: Gallery) -> Change:
+    """Read an item: what is to be written of it, less what a model makes; `BadInput` where it cannot be."""
+    check_item(item)
     if item.kind == "text":
         assert item.text is not None
         digest = hashlib.sha256(item.text.encode()).hexdigest()
@@ -161,7 +162,8 @@ def _prepare(item: Item, gallery: Gallery) -> Change:
     return Change(record, picture)
 
 
-def _check(item: Item) -> None:
+def check_item(item: Item) -> None:
+    """Raise `BadInput` for a uri, a text or metadata that a gallery cannot keep."""
     if not item.uri or len(item.uri) > MAX_URI:
         raise BadInput(f"a uri has 1 to {MAX_URI} characters, this one has {len(item.uri)}")
     if item.kind == "text" and not (item.text and item.text.strip()):
@@ -196,7 +198,7 @@ def _check_values(metadata: Mapping[str, Scalar]) -> None:
             raise BadInput(f"metadata {key!r} is over {MAX_INTEGER:,}; keep such a number as text")
 
 
-def _check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
+def check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
     """Hold each column to the type of its first value; new columns are added to `types`."""
     for name, value in metadata.items():
         kind = type_of(value)

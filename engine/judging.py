@@ -39,10 +39,9 @@ def encode(parts: Sequence[Part], serving: Serving) -> Floats:
     """Return the unit vectors (n, dim) of texts, pictures and items; a text that is too long is refused."""
     model = serving.load()
     meant = [_meant(part, serving) for part in parts]
-    with serving.model_lock:
-        for one in meant:
-            _check_length(one, model)
-        rows = [made.vectors for _, made in _encoded(meant, model)]
+    for one in meant:
+        _check_length(one, model)
+    rows = [made.vectors for _, made in _encoded(meant, model)]
     return np.concatenate(rows) if rows else np.empty((0, model.encoder.dim), dtype=np.float32)
 
 
@@ -51,20 +50,25 @@ def judge(query: Part, documents: Sequence[Part], serving: Serving) -> Judged:
 
     A text among the documents that is too long is cut; a query is refused.
     """
-    if not documents:
-        raise BadInput("there is nothing to judge; give at least one document")
     model = serving.load()
     asked = _meant(query, serving)
     meant = [_meant(document, serving) for document in documents]
     with serving.model_lock:
-        _check_length(asked, model)
-        (kind, own), *read = _encoded([asked, *meant], model)
-        cosines = _cosines(kind, own, read, model)
-        reranker, of = model.reranker, read[0][0]
-        reads = reranker is not None and reranker.reads == "tokens" and _readable(of, own, read)
-        if reranker is None or not reads or not reranker.supports(kind, of):
-            return Judged(cosines, None, reranked=False)
-        scores = _scored(reranker, kind, own, read, cosines)
+        return judged(asked, meant, model)
+
+
+def judged(asked: Meant, documents: Sequence[Meant], model: Model) -> Judged:
+    """Score documents against a query, as `judge` does, with a model alone; one thread at a time."""
+    if not documents:
+        raise BadInput("there is nothing to judge; give at least one document")
+    _check_length(asked, model)
+    (kind, own), *read = _encoded([asked, *documents], model)
+    cosines = _cosines(kind, own, read, model)
+    reranker, of = model.reranker, read[0][0]
+    reads = reranker is not None and reranker.reads == "tokens" and _readable(of, own, read)
+    if reranker is None or not reads or not reranker.supports(kind, of):
+        return Judged(cosines, None, reranked=False)
+    scores = _scored(reranker, kind, own, read, cosines)
     chances = reranker.probability(scores, kind, of, len(documents))
     return Judged(scores, chances, reranked=True)
 

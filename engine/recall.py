@@ -140,9 +140,11 @@ def _fused(ids: Ids, scores: dict[Signal, Floats], own: View | None, wanted: Wan
 
 
 def _read(ids: Ids, scores: Scores, own: View | None, wanted: Wanted) -> Candidates | None:
-    """Read the tokens of the best, for the reranker."""
+    """Read the tokens of the best, for the reranker; none where one of them came without."""
     best = ids[:RERANK_DEPTH]
     if own is None or own.tokens is None or OWN[wanted.kind] not in scores or not len(best):
+        return None
+    if not all(item_id in own.tokens for item_id in best.tolist()):
         return None
     tokens, lengths = own.tokens.read(best)
     return Candidates(wanted.kind, best, scores[OWN[wanted.kind]][: len(best)], tokens, lengths)

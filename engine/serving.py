@@ -43,7 +43,7 @@ class Serving:
         self.view_lock = threading.RLock()
         self.pace = Pace()  # of its reranker, on this machine
         self.generation = latest(gallery.generations, state, index)
-        self._files = gallery
+        self.files = gallery
         self.gallery = state.gallery  # its name, which is no other's
         self._device = device
         self._loaded = None if loaded is None else self._shared(loaded)
@@ -62,7 +62,7 @@ class Serving:
                 stamp = self.store.stamp()
                 if stamp not in (None, model.encoder.stamp):
                     raise GalleryMismatch(
-                        f"{self._files.path} holds vectors of {self.key} as it was ({stamp}), the "
+                        f"{self.files.path} holds vectors of {self.key} as it was ({stamp}), the "
                         f"weights here are others ({model.encoder.stamp}); bring the gallery to them with: "
                         f"crosslight migrate --model {self.key}"
                     )
@@ -110,6 +110,6 @@ class Serving:
 
     def save(self) -> None:
         """Give each signal the index that suits it, and write the generation."""
-        with disk_errors(self._files.path), self.view_lock:
+        with disk_errors(self.files.path), self.view_lock:
             self.generation.settle()
-            self.generation.save(self._files.generations, self.gallery)
+            self.generation.save(self.files.generations, self.gallery)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engine.types import Ids, Tokens
 
+ABSENT = -1  # the length, in the file, of an item without tokens
 Lengths: TypeAlias = npt.NDArray[np.int16]
 
 
@@ -53,12 +54,16 @@ class TokenStore:
         )
 
     def save(self, path: Path, lengths_path: Path, ids: Ids) -> None:
-        """Write the tokens of `ids`, in that order, and their lengths to two `.npy` files."""
-        shape = self._one(int(ids[0]))[0].shape
+        """Write the tokens of `ids`, in that order, and their lengths to `.npy` files, if there are any."""
+        first = next((item_id for item_id in ids.tolist() if item_id in self), None)
+        if first is None:
+            return
+        shape = self._one(first)[0].shape
         out = np.lib.format.open_memmap(path, mode="w+", dtype=np.int8, shape=(len(ids), *shape))
-        lengths = np.empty(len(ids), dtype=np.int16)
+        lengths = np.full(len(ids), ABSENT, dtype=np.int16)
         for row, item_id in enumerate(ids.tolist()):
-            out[row], lengths[row] = self._one(item_id)
+            if item_id in self:
+                out[row], lengths[row] = self._one(item_id)
         out.flush()
         with lengths_path.open("wb") as file:
             np.save(file, lengths)
@@ -82,4 +87,6 @@ class TokenStore:
     def _row(self, item_id: int) -> int | None:
         place = int(np.searchsorted(self._ids, item_id))
         there = place < len(self._ids) and self._ids[place] == item_id and item_id not in self._gone
-        return int(self._rows[place]) if there else None
+        if not there or self._base_lengths[self._rows[place]] == ABSENT:
+            return None
+        return int(self._rows[place])

@@ -11,6 +11,7 @@ import typer
 import engine
 from api.cli.config import config
 from api.cli.evaluate import evaluate
+from api.cli.import_ import import_
 from api.cli.index import index
 from api.cli.info import info
 from api.cli.keys import keys
@@ -43,6 +44,7 @@ app.add_typer(models, name="models")
 app.add_typer(train, name="train")
 app.add_typer(keys, name="keys")
 app.command()(mcp)
+app.command("import")(import_)
 app.command()(config)
 app.command()(info)
 app.command()(remove)

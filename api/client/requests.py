@@ -34,6 +34,7 @@ class Call(Generic[T]):
 class SearchOptions(TypedDict, total=False):
     """What a search may be told beside what it looks for; see docs/http.md."""
 
+    image_url: str  # fetched by the service, where it is allowed to
     parts: list[dict[str, Any]]
     phrases: list[str]
     kind: Literal["image", "text"]

@@ -288,5 +288,8 @@ def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Pl
             .execution_options(yield_per=SCAN_ROWS)
         )
         for rows in session.scalars(wanted).partitions():
-            ids = np.array([row.item_id for row in rows], dtype=np.int64)
-            yield ids, (kind, signal), encoded_rows(rows, dim)
+            with_tokens = [row for row in rows if row.tokens is not None]
+            for some in (with_tokens, [row for row in rows if row.tokens is None]):
+                if some:
+                    ids = np.array([row.item_id for row in some], dtype=np.int64)
+                    yield ids, (kind, signal), encoded_rows(some, dim)

@@ -35,7 +35,7 @@ def test_a_saved_pipeline_finds_the_same(colors: Path) -> None:
     pipeline = Pipeline()
     filters = {"field": "meta.year", "operator": ">=", "value": 2020}
     pipeline.add_component("retriever", CrosslightRetriever(colors, kind="text", filters=filters))
-    again = Pipeline.loads(pipeline.dumps())
+    again = Pipeline.loads(pipeline.dumps(), allowed_modules=["api.adapters.haystack"])
     (found,) = again.run({"retriever": {"query": "purple"}})["retriever"]["documents"]
     assert found.content == "purple curtains"
     again.get_component("retriever").close()

@@ -1,49 +1,17 @@
-"""The vector store and retriever for LangChain: its own standard tests, and what they do not ask."""
+"""The vector store and retriever for LangChain: what its standard tests do not ask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("langchain_core", reason="langchain is not installed")
-standard = pytest.importorskip("langchain_tests.integration_tests", reason="langchain-tests is not installed")
 
 from langchain_core.documents import Document  # noqa: E402
 
-from api.adapters.langchain import CrosslightEmbeddings, CrosslightRetriever, CrosslightVectorStore  # noqa: E402
+from api.adapters.langchain import CrosslightEmbeddings, CrosslightVectorStore  # noqa: E402
 from engine import SearchEngine  # noqa: E402
-
-
-class TestStandardStore(standard.VectorStoreIntegrationTests):  # type: ignore[misc, name-defined]
-    """LangChain's own tests of a vector store."""
-
-    @pytest.fixture
-    def vectorstore(self, tmp_path: Path) -> Iterator[CrosslightVectorStore]:
-        with SearchEngine.open(tmp_path / "gallery", model="color") as engine:
-            yield CrosslightVectorStore(engine)
-
-
-class TestStandardRetriever(standard.RetrieversIntegrationTests):  # type: ignore[misc, name-defined]
-    """LangChain's own tests of a retriever, over the gallery of colors."""
-
-    @pytest.fixture(autouse=True)
-    def _opened(self, engine: SearchEngine) -> None:
-        self.engine = engine
-
-    @property
-    def retriever_constructor(self) -> type[CrosslightRetriever]:
-        return CrosslightRetriever
-
-    @property
-    def retriever_constructor_params(self) -> dict[str, Any]:
-        return {"engine": self.engine}
-
-    @property
-    def retriever_query_example(self) -> str:
-        return "red"
 
 
 def test_pictures_are_documents_too(engine: SearchEngine, photos: Path) -> None:
