@@ -2,7 +2,7 @@
 
     python -m bench.refinement --data DIR [--pairs N]
 
-DIR holds `captions/coco-captions.jsonl.gz`, captions of training pictures alone. Asked is a caption; said then,
+DIR holds `captions/coco-captions.jsonl.gz`, of training pictures alone. Asked is a caption; then said,
 without a word of joining, is a detail of another caption of the same picture, the first caption of another
 picture, or a detail of another picture. Prints, by bound, the share of the first that goes on with the
 search, and the shares of the others that are taken for new.
