@@ -17,12 +17,17 @@ PortOption = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="The port of --http; 0 takes any free one.")
 ]
 
+TellerOption = Annotated[
+    str, typer.Option("--teller", metavar="KEY", help="The model that captions and answers.")
+]
+
 
 @guarded
 def mcp(
     gallery: GalleryOption = DEFAULT_GALLERY,
     http: HttpOption = False,
     port: PortOption = 8001,
+    teller: TellerOption = "mini",
     model: ModelOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -39,7 +44,7 @@ def mcp(
     from engine import SearchEngine
 
     with SearchEngine.open(gallery, model=model, device=device, create=False) as engine:
-        server = create_server(engine)
+        server = create_server(engine, teller, device)
         if not http:
             server.run("stdio")
             return

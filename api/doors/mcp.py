@@ -25,7 +25,7 @@ from api.http.asking import typed_query
 from api.http.settings import LOOPBACK_NAMES
 from engine import EngineError, ItemNotFound, Part, Query, SearchEngine
 from engine.pictures import load_picture
-from engine.telling import MAX_QUESTION, Answerer, Captioner, open_answerer, open_captioner
+from engine.telling import DEFAULT, MAX_QUESTION, Answerer, Captioner, open_answerer, open_captioner
 
 MOST_HITS = 50  # a model reads them all
 LOOKED_AT = 1024  # pixels of the longer side
@@ -46,24 +46,25 @@ FilterText = Annotated[
 class Teller:
     """The models that caption and answer, loaded when first asked, one question at a time."""
 
-    def __init__(self, engine: SearchEngine) -> None:
-        self.engine = engine
+    def __init__(self, engine: SearchEngine, key: str, device: str | None) -> None:
+        self.engine, self.key, self.device = engine, key, device
         self.lock = Lock()
 
     @cached_property
     def captioner(self) -> Captioner:
-        return open_captioner()
+        return open_captioner(self.key, self.device)
 
     @cached_property
     def answerer(self) -> Answerer:
-        return open_answerer()
+        return open_answerer(self.key, self.device)
 
     def caption(self, item_id: int) -> Document:
         """Write a sentence on an item's picture."""
         picture = load_picture(self.engine.open_picture(item_id)).image
         with self.lock:
-            ((best, *_),) = self.captioner.caption([picture])
-        return {"caption": best.text, "probability": best.probability and number(best.probability)}
+            (captions,) = self.captioner.caption([picture])
+        told = [{"caption": one.text, "probability": _number(one.probability)} for one in captions]
+        return told[0] if told else {"caption": None, "probability": None}
 
     def ask(self, item_id: int, question: str) -> Document:
         """Answer a question on an item's picture."""
@@ -75,12 +76,12 @@ class Teller:
         return {**told, "alternatives": others}
 
 
-def create_server(engine: SearchEngine) -> MCPServer[Any]:
-    """Make a server whose tools ask an open engine; its owner closes it."""
+def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | None = None) -> MCPServer[Any]:
+    """Make a server whose tools ask an open engine, which its owner closes; `teller` captions and answers."""
     server: MCPServer[Any] = MCPServer(
         "crosslight", instructions=INSTRUCTIONS, version=package.__version__, log_level="WARNING"
     )
-    teller = Teller(engine)
+    tells = Teller(engine, teller, device)
 
     @server.tool(annotations=READS, structured_output=False)
     def search(
@@ -114,7 +115,7 @@ def create_server(engine: SearchEngine) -> MCPServer[Any]:
     def caption(id: Id) -> Document:
         """Have a model of the gallery's own say in a sentence what a picture shows."""
         with told():
-            return teller.caption(id)
+            return tells.caption(id)
 
     @server.tool(annotations=READS, structured_output=False)
     def ask(
@@ -123,7 +124,7 @@ def create_server(engine: SearchEngine) -> MCPServer[Any]:
     ) -> Document:
         """Have a model of the gallery's own answer a question on a picture, and say how sure it is."""
         with told():
-            return teller.ask(id, question)
+            return tells.ask(id, question)
 
     return server
 
@@ -151,3 +152,7 @@ def create_mcp_app(server: MCPServer[Any]) -> Starlette:
 def _found(engine: SearchEngine, query: Query, k: int, filter: str | None) -> Document:
     document = result_document(query, engine.search(query, k=k, filter=filter))
     return {name: document[name] for name in ("hits", "notes", "no_match", "misses")}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else number(value)
