@@ -99,12 +99,12 @@ class Serving:
 
     def rebuild(self) -> None:
         """Make the generation anew from the store, and write it; the old one is searched meanwhile."""
-        with disk_errors(self._files.path):
+        with disk_errors(self.files.path):
             fresh = Generation(self.generation.kind, self.model_id)
             fresh.catch_up(self.store)
             fresh.settle()
-            forget_model(self._files.generations, self.model_id)
-            fresh.save(self._files.generations, self.gallery)
+            forget_model(self.files.generations, self.model_id)
+            fresh.save(self.files.generations, self.gallery)
         with self.view_lock:
             self.generation = fresh
 
