@@ -162,12 +162,13 @@ class Tables:
         return "\n\n".join([*parts, *self.notes])
 
 
-def measure(data: Path, known: Calibration, distractors: int) -> str:
-    """Measure on both validation sets, as Markdown."""
+def measure(data: Path, known: Calibration, distractors: int, only: str | None = None) -> str:
+    """Measure on both validation sets, or on one alone, as Markdown."""
     encoder, reranker = load_mini()
     balance = read_learnings(bundled_mini() / "config.json")["text", "image"].recall
     photos, rng = read_photos(data), np.random.default_rng(SEED)
-    chosen = {name: [photos[i] for i in select(photos, "val", group)] for name, group in SETS.items()}
+    groups = {name: group for name, group in SETS.items() if only in (None, group)}
+    chosen = {name: [photos[i] for i in select(photos, "val", group)] for name, group in groups.items()}
     every = [photo for some in chosen.values() for photo in some]
     others = rng.permutation(select(photos, "train"))[:distractors].tolist()
     asked = encode(encoder, [*every, *(photos[i] for i in others)], asking=len(every))
@@ -179,15 +180,13 @@ def measure(data: Path, known: Calibration, distractors: int) -> str:
         mine, own = sets == name, sets[asked.owner] == name
         place = np.cumsum(mine) - 1
         inside = ask(asked, own, mine, place[asked.owner[own]])
-        foreign = ask(asked, ~own, mine)
-        tables.nothing += rows(
-            name, known.no_match, *(samples(one, SIZES, QUERIES, rng) for one in (inside, foreign))
-        )
+        asking = [inside, *([ask(asked, ~own, mine)] if len(chosen) > 1 else [])]
+        tables.nothing += rows(name, known.no_match, *(samples(one, SIZES, QUERIES, rng) for one in asking))
         sums = samples(summed(inside), SIZES, QUERIES // 2, rng)
         tables.summed += rows(name, known.no_match, sums)
         if known.with_words is not None:
-            said = [worded(encoder, some, one, balance, rng) for one in (inside, foreign)]
-            both = zip((inside, foreign), said, strict=True)
+            said = [worded(encoder, some, one, balance, rng) for one in asking]
+            both = zip(asking, said, strict=True)
             found = [samples(one, SIZES, QUERIES, rng, says) for one, says in both]
             tables.worded += rows(name, known.with_words, *found)
         judged = judge(reranker, inside, GALLERIES, RERANKED, rng)
@@ -217,11 +216,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
     told = "training photographs to put beside each set as wrong answers, to measure probabilities there too"
     parser.add_argument("--distractors", type=int, default=0, help=told)
+    parser.add_argument("--set", choices=SETS.values(), help="measure this one alone, and only print it")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     known = read_calibration(bundled_mini())
     assert known is not None, "run python -m training.answers first"
-    figures = measure(options.data, known, options.distractors)
+    figures = measure(options.data, known, options.distractors, options.set)
+    if options.set:
+        print(figures)
+        return
     card = bundled_mini() / "README.md"
     before, _, rest = card.read_text(encoding="utf-8").partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
