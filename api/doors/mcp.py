@@ -106,10 +106,10 @@ def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | Non
         """See an item: its picture, and what is known of it."""
         with told():
             item = engine.get(id)
-            known = item_document(item)
-            if item.kind == "text":
-                return [known]
-            return [Image(data=engine.thumbnail(id, LOOKED_AT), format="webp"), known]
+            pictures = (
+                [Image(data=engine.thumbnail(id, LOOKED_AT), format="webp")] if item.kind == "image" else []
+            )
+            return [*pictures, item_document(item)]
 
     @server.tool(annotations=READS, structured_output=False)
     def caption(id: Id) -> Document:

@@ -9,7 +9,10 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from serving import running
 
+from api.http import Settings, create_app
+from api.http.keys import Keys
 from engine import Part, SearchEngine
 from engine.judging import encode
 
@@ -76,6 +79,17 @@ def test_what_cannot_be_encoded_is_refused_with_a_reason(
 ) -> None:
     with pytest.raises((openai.BadRequestError, openai.NotFoundError), match=reason) as refused:
         client.embeddings.create(model="color", input=given)
+    assert refused.value.type == "invalid_request_error"
+
+
+def test_a_key_is_sent_as_the_client_sends_it(colors: Path, tmp_path: Path) -> None:
+    _, key = Keys(tmp_path / "keys.json").create("app", ["read"])
+    with running(create_app(Settings(colors, keys=tmp_path / "keys.json"))) as url:
+        with openai.OpenAI(base_url=f"{url}v1", api_key=key, max_retries=0) as client:
+            assert client.embeddings.create(model="color", input="red").model == "color"
+        with openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client:
+            with pytest.raises(openai.AuthenticationError, match="unknown or revoked") as refused:
+                client.embeddings.create(model="color", input="red")
     assert refused.value.type == "invalid_request_error"
 
 
