@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fastapi.concurrency import run_in_threadpool
+
 from api.documents import Document
 from api.http.bodies import Upload
 from api.http.fetching import Fetcher
 from api.http.schemas import ImageItem, ItemsRequest, TextItem
+from api.http.state import Service
 from engine import BadInput, Item, ItemNotFound, Outcome, SearchEngine
 
-BATCH = 8  # encoded at once: searches wait for no more than so many pictures
 STATUSES = ("added", "updated", "unchanged", "failed")
 
 
@@ -48,10 +50,13 @@ def uploaded(uploads: Sequence[Upload]) -> Wanted:
     return Wanted(items, [upload.name for upload in uploads])
 
 
-def add(engine: SearchEngine, wanted: Wanted) -> Document:
+async def add(service: Service, wanted: Wanted) -> Document:
     """Add items, and tell of each in the request's order, and how many there were of each kind."""
-    added: list[Outcome] = []
-    engine.add(wanted.items, batch_size=BATCH, each=added.append)
+    added = await service.add(wanted.items) if wanted.items else []
+    return await run_in_threadpool(_told, service.engine, wanted, added)
+
+
+def _told(engine: SearchEngine, wanted: Wanted, added: Sequence[Outcome]) -> Document:
     following = iter(added)
     places = range(len(wanted.names))
     outcomes = [wanted.failed[place] if place in wanted.failed else next(following) for place in places]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -75,7 +74,7 @@ async def add(
         ready = await run_in_threadpool(described, wanted.items, request.app.state.settings.fetcher)
     else:
         ready = await run_in_threadpool(uploaded, wanted)
-    added = await service.write(partial(add_items, service.engine, ready))
+    added = await add_items(service, ready)
     if claim is not None:
         claim.keep(digest, json.dumps(added).encode())
     return added

@@ -13,7 +13,6 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -206,7 +205,7 @@ class _Run:
             return
         numbers, ready, told = await run_in_threadpool(self._ready)
         if ready.names:
-            added = await self._service.write(partial(add, self._service.engine, ready))
+            added = await add(self._service, ready)
             told.update(zip(numbers, added["items"], strict=True))
         outcomes = [{"line": number, **told[number]} for number in sorted(told)]
         self._counts.update(outcome["status"] for outcome in outcomes)
