@@ -56,7 +56,8 @@ class Service:
 
     def _add_waiting(self) -> None:
         """Add what waits; runs in a thread while the others wait for their turn."""
-        taken, count = [], 0
+        taken: list[tuple[Sequence[Item], asyncio.Future[list[Outcome]]]] = []
+        count = 0
         while self.waiting and (not taken or count + len(self.waiting[0][0]) <= TOGETHER):
             taken.append(self.waiting.pop(0))
             count += len(taken[-1][0])
