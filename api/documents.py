@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.grammar import parse
+from engine.telling import Answer, Caption
+from engine.telling.told import Nearest
 from engine.types import (
     Explanation,
     Hit,
@@ -95,12 +97,17 @@ def hit_document(hit: Hit) -> Document:
 
 
 def item_document(item: Item) -> Document:
-    """Describe a stored item; `text` is there only when it has one, `ocr` when its picture was read."""
+    """Describe a stored item; `text` is there only when it has one, `ocr` when its picture was read.
+
+    `generated` is there when a machine wrote a caption, and `text` is then not.
+    """
     document: Document = {"id": item.id, "uri": item.uri, "kind": item.kind}
     if item.text is not None:
         document["text"] = item.text
     if item.ocr is not None:
         document["ocr"] = item.ocr
+    if item.generated is not None:
+        document["generated"] = item.generated
     document["metadata"] = {key: _scalar(value) for key, value in item.metadata.items()}
     return document
 
@@ -116,6 +123,35 @@ def regions_document(regions: Sequence[LabeledRegion]) -> Document:
             }
             for one in regions
         ]
+    }
+
+
+def captions_document(model: str, captions: Sequence[Caption], nearest: Sequence[Nearest]) -> Document:
+    """Describe captions that a machine wrote, and apart from them what people say of look-alikes."""
+    return {
+        "model": model,
+        "captions": [
+            {"text": c.text, "probability": None if c.probability is None else number(c.probability)}
+            for c in captions
+        ],
+        "nearest": [
+            {"text": n.text, "id": n.item.id, "uri": n.item.uri, "likeness": number(n.likeness)}
+            for n in nearest
+        ],
+    }
+
+
+def answer_document(model: str, answer: Answer) -> Document:
+    """Describe the answer to a question on a picture."""
+    heat = answer.heat_map
+    return {
+        "model": model,
+        "text": answer.text,
+        "probability": number(answer.probability),
+        "sure": bool(answer.sure),
+        "kind": answer.kind,
+        "alternatives": [{"text": text, "probability": number(share)} for text, share in answer.alternatives],
+        "heat_map": None if heat is None else [[number(cell) for cell in row] for row in heat.tolist()],
     }
 
 

@@ -1,4 +1,4 @@
-"""What has changed of an item, and what is therefore made anew: vectors, and the text read in pictures."""
+"""What has changed of an item, and what is therefore made anew: vectors, captions, text read in pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.ocr import read_text
 from engine.pictures import Picture
 from engine.store import Store
 from engine.store.rows import Record
+from engine.telling import Captioner, TokenCaptioner
 from engine.types import OWN, Encoded, LabeledRegion, Signal
 
 DRAWN = "drawn/"
@@ -46,6 +47,7 @@ class Looking:
 
     ocr: bool = False
     detector: Finder | None = None
+    captioner: Captioner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,36 @@ class Change:
         old, new = self.old, self.record
         if old is None or old.kind != new.kind or signal not in old.signals:
             return False
-        return old.text == new.text if signal is Signal.CAPTION else old.digest == new.digest
+        return old.said == new.said if signal is Signal.CAPTION else old.digest == new.digest
 
     def lacks(self, signal: Signal) -> bool:
         """Say whether a signal that the item is to have has to be made."""
         return signal in self.record.signals and not self.keeps(signal)
 
+    @property
+    def to_tell(self) -> bool:
+        """Say whether a machine is to write the caption."""
+        return self.picture is not None and Signal.CAPTION in self.record.signals and not self.record.said
+
     def since(self, old: Record | None, looking: Looking) -> Change:
-        """Compare with what the gallery has; what was found in a picture is kept, or looked for if wanted."""
-        change = replace(self, old=old)
-        record = self.record
+        """Compare with what the gallery has; what was found in a picture is kept, or looked for if wanted.
+
+        So is a caption that a machine wrote, as long as there is none of people's.
+        """
+        return replace(self, old=old)._told(looking)._found(looking)
+
+    def _told(self, looking: Looking) -> Change:
+        if self.picture is None or self.record.said:
+            return self
+        old = self.old
+        told = old.generated if old is not None and old.digest == self.record.digest else None
+        if told is None and looking.captioner is None:
+            return self
+        signals = self.record.signals | {Signal.CAPTION}
+        return replace(self, record=replace(self.record, generated=told, signals=signals))
+
+    def _found(self, looking: Looking) -> Change:
+        old, change, record = self.old, self, self.record
         reading = old.reading if old is not None and change.keeps(Signal.OCR) else None
         if reading is not None or (self.picture is not None and looking.ocr):
             record = replace(record, reading=reading, signals=record.signals | {Signal.OCR})
@@ -94,15 +116,17 @@ class Change:
         return self.record.detector not in (None, was) and self.record.regions is None
 
 
-def made(changes: Sequence[Change], store: Store, encoder: Encoder, detector: Finder | None) -> list[Record]:
+def made(changes: Sequence[Change], store: Store, encoder: Encoder, looking: Looking) -> list[Record]:
     """Return the records to write, in the order given, each with what it lacked.
 
     A content is encoded once, however many uris it has and whenever they came.
     """
     own = _contents([change for change in changes if change.lacks(OWN[change.record.kind])], store, encoder)
+    changes = _told(changes, own, encoder, looking.captioner)
     captions = _captions([change for change in changes if change.picture], encoder)
     pictures = {c.record.uri: c.picture.image for c in changes if c.picture and c.lacks(Signal.OCR)}
     readings = dict(zip(pictures, read_text(list(pictures.values())), strict=True)) if pictures else {}
+    detector = looking.detector
     unseen = {c.record.uri: c.picture.image for c in changes if c.picture and c.lacks_regions}
     found = (
         dict(zip(unseen, detector.detect(list(unseen.values())), strict=True)) if detector and unseen else {}
@@ -118,6 +142,31 @@ def made(changes: Sequence[Change], store: Store, encoder: Encoder, detector: Fi
     ]
 
 
+def _told(
+    changes: Sequence[Change],
+    own: dict[tuple[str, str], Encoded],
+    encoder: Encoder,
+    captioner: Captioner | None,
+) -> list[Change]:
+    """Write the captions that are due; from the tokens just made, where the captioner reads those."""
+    pictures = {c.content: c.picture.image for c in changes if c.to_tell and c.picture}
+    if captioner is None or not pictures:
+        return list(changes)
+    told: dict[tuple[str, str], str] = {}
+    if isinstance(captioner, TokenCaptioner) and captioner.stamp == encoder.stamp:
+        for content in pictures.keys() & own.keys():
+            tokens = own[content].tokens
+            if tokens is not None:
+                told[content] = captioner.caption_tokens(tokens)[0][0].text
+    rest = [content for content in pictures if content not in told]
+    if rest:
+        written = captioner.caption([pictures[content] for content in rest])
+        told.update({content: found[0].text for content, found in zip(rest, written, strict=True)})
+    return [
+        replace(c, record=replace(c.record, generated=told[c.content])) if c.to_tell else c for c in changes
+    ]
+
+
 def _embeddings(
     change: Change, own: dict[tuple[str, str], Encoded], captions: dict[str, Encoded]
 ) -> dict[Signal, Encoded | None]:
@@ -129,7 +178,7 @@ def _embeddings(
         elif change.lacks(signal) and signal is OWN[change.record.kind]:
             embeddings[signal] = own[change.content]
         elif change.lacks(signal):
-            embeddings[signal] = captions[change.record.text or ""]
+            embeddings[signal] = captions[change.record.said]
     return embeddings
 
 
@@ -151,7 +200,7 @@ def _contents(changes: Sequence[Change], store: Store, encoder: Encoder) -> dict
 def _captions(changes: Sequence[Change], encoder: Encoder) -> dict[str, Encoded]:
     """Encode the captions of pictures, by what they say; no reranker reads their tokens, so none are kept."""
     wanted = (change for change in changes if change.lacks(Signal.CAPTION))
-    texts = list(dict.fromkeys(change.record.text or "" for change in wanted))
+    texts = list(dict.fromkeys(change.record.said for change in wanted))
     if not texts:
         return {}
     vectors = encoder.encode_text(texts).vectors

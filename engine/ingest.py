@@ -63,7 +63,7 @@ def add_batch(
     changed = [change for uri, change in changes.items() if known.get(uri) != change.record]
     unsound: set[str] = set()
     if changed:
-        records = made(changed, store, encoder, looking.detector)
+        records = made(changed, store, encoder, looking)
         unsound = {record.uri for record in records if not _is_sound(record)}
         store.put([record for record in records if record.uri not in unsound], moved)
     outcomes = _outcomes(read, known, moved)

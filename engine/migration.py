@@ -193,7 +193,7 @@ class _Run:
     def _read(self, wanted: Wanted) -> Image.Image | str:
         """Return what a vector is made of: the picture as it was indexed, or words."""
         if wanted.signal is not Signal.VISUAL:
-            return wanted.text or ""
+            return wanted.text
         try:
             picture = load_picture(self.gallery.read_picture(wanted.picture or "", wanted.digest))
         except OSError as error:

@@ -34,6 +34,7 @@ from engine.serving import Serving
 from engine.store import Store
 from engine.store.listing import Listing
 from engine.store.rows import State
+from engine.telling import Captioner, chosen_captioner
 from engine.types import Budget, Fingerprint, Floats, Item, LabeledRegion, Outcome, Query, Report, Result
 
 SAVE_AT_LEAST = 1000  # a generation is saved once it holds more new items than this,
@@ -140,20 +141,22 @@ class SearchEngine:
         batch_size: int = 32,
         ocr: bool = False,
         regions: Finder | None = None,
+        captions: bool | str | Captioner = False,
         each: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Report:
         """Add items (a path is a picture file), committing batch by batch, and count what became of them.
 
         `each` is told what became of each item, in order, once its batch is committed; `ocr` reads text in
-        pictures (an extra), `regions` is a detector that finds their regions. A bad item is reported and the
-        rest goes on. Raises `GalleryBusy` when another process is writing, `StorageFailed` when the disk is
-        full; batches committed before stay.
+        pictures (an extra), `regions` is a detector that finds their regions, `captions` (a model, `True` for
+        the bundled one) writes one for pictures without. A bad item is reported and the rest goes on. Raises
+        `GalleryBusy` when another process is writing, `StorageFailed` when the disk is full; batches
+        committed before stay.
         """
-        report = Report()
-        remaining = iter(items)
+        report, remaining = Report(), iter(items)
         with self.writing():
             serving = self._current(self._state(), wait=True)
-            encoder, looking = serving.load_to_write().encoder, Looking(ocr, regions)
+            looking = Looking(ocr, regions, chosen_captioner(captions))
+            encoder = serving.load_to_write().encoder
             while batch := list(islice(remaining, batch_size)):
                 outcomes = add_batch(batch, serving.store, self._gallery, encoder, looking)
                 for outcome in outcomes:

@@ -75,7 +75,8 @@ class Item:
     `text` is a text item's content, or a picture's caption. `picture` is where a picture comes
     from; `None` means the file the uri names. `regions` are those that people have drawn, if they have.
     Items that come out of a gallery have an `id`, in `ocr` the text that a machine read in the picture
-    (`None`: it was not asked to), and no regions: `SearchEngine.regions` gives these.
+    (`None`: it was not asked to), in `generated` a caption that a machine wrote for want of one by people,
+    and no regions: `SearchEngine.regions` gives these.
     """
 
     uri: str
@@ -86,6 +87,7 @@ class Item:
     id: int | None = None
     ocr: str | None = None
     regions: tuple[LabeledRegion, ...] | None = None
+    generated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

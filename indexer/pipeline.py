@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
 from engine.changes import Finder, Looking
+from engine.telling import chosen_captioner
 from engine.types import Item, Report
 from indexer.decode import Decoded, count_pixels, decode
 from indexer.sources import Source, count, read_all
@@ -45,6 +46,7 @@ def index(
     sync: bool = False,
     ocr: bool = False,
     regions: Finder | None = None,
+    captions: bool | str = False,
     progress: Progress | None = None,
     report: Report | None = None,
     stop: Event | None = None,
@@ -53,16 +55,16 @@ def index(
 
     With `sync`, pictures that are gone from a folder or a tar leave the gallery at the end; with `ocr`,
     the text in pictures is read, also in those that were indexed without; so are their regions found, with
-    a detector for `regions`.
+    a detector for `regions`, and captions written where there is none, with `captions` (a model, or `True`
+    for the bundled one).
     `report` is filled as batches are committed, so it is true even when this raises. Setting
     `stop` ends the run after the batch in hand; the next run goes on from there.
     """
     if sync:
         check_sync(sources)
     found_in_order = read_all(sources, reading or Reading())
-    run = _Run(
-        engine, report if report is not None else Report(), progress, count(sources), Looking(ocr, regions)
-    )
+    looking = Looking(ocr, regions, chosen_captioner(captions))
+    run = _Run(engine, report if report is not None else Report(), progress, count(sources), looking)
     with engine.writing():  # from the first item to the last, so that no other run comes between
         _ingest(run, found_in_order, stop or Event())
         if sync and not (stop and stop.is_set()):
@@ -129,7 +131,10 @@ class _Run:
 
     def _add(self, batch: list[Item]) -> Report:
         looking = self.looking
-        return self.engine.add(batch, batch_size=BATCH, ocr=looking.ocr, regions=looking.detector)
+        captions = looking.captioner or False
+        return self.engine.add(
+            batch, batch_size=BATCH, ocr=looking.ocr, regions=looking.detector, captions=captions
+        )
 
 
 class _Ahead:

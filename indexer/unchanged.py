@@ -46,7 +46,7 @@ def is_unchanged(found: Found, stored: Fingerprint | None, looking: Looking) -> 
         return False
     wanted = (
         {Signal.VISUAL}
-        | ({Signal.CAPTION} if (stored.text or "").strip() else set())
+        | ({Signal.CAPTION} if looking.captioner or (stored.text or "").strip() else set())
         | ({Signal.OCR} if looking.ocr else set())
     )
     if not wanted <= stored.signals or not _has_regions(found, stored, looking):

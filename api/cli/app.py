@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 import engine
+from api.cli.ask import ask
+from api.cli.caption import caption
 from api.cli.config import config
 from api.cli.evaluate import evaluate
 from api.cli.import_ import import_
@@ -38,6 +40,8 @@ app.command()(watch)
 app.command()(search)
 app.command()(talk)
 app.command()(recommend)
+app.command()(caption)
+app.command()(ask)
 app.command()(serve)
 app.command("eval")(evaluate)
 app.add_typer(models, name="models")

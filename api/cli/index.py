@@ -58,6 +58,15 @@ SyncOption = Annotated[
 OcrOption = Annotated[
     bool, typer.Option("--ocr", help="Read the text in pictures too (needs the extra crosslight[ocr]).")
 ]
+CaptionsOption = Annotated[
+    bool, typer.Option("--captions", help="Write a caption for pictures that have none.")
+]
+CaptionerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--captioner", metavar="KEY", help="The model that writes captions; the bundled one is mini."
+    ),
+]
 
 
 RegionsOption = Annotated[
@@ -79,6 +88,7 @@ class Job:
     sync: bool
     ocr: bool
     regions: Path | None
+    captions: bool | str
     gallery: Path
     model: str | None
     device: str | None
@@ -92,6 +102,8 @@ def index(
     sync: SyncOption = False,
     ocr: OcrOption = False,
     regions: RegionsOption = None,
+    captions: CaptionsOption = False,
+    captioner: CaptionerOption = None,
     gallery: GalleryOption = DEFAULT_GALLERY,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -105,7 +117,7 @@ def index(
     from indexer import Reading, parse_columns
 
     reading = Reading(images, parse_columns(columns) if columns is not None else {})
-    job = Job(sources, reading, sync, ocr, regions, gallery, model, device)
+    job = Job(sources, reading, sync, ocr, regions, captioner or captions, gallery, model, device)
     report = Report()
     start = time.perf_counter()
     with stop_on_interrupt() as stop:
@@ -156,6 +168,7 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
             sync=job.sync,
             ocr=job.ocr,
             regions=detector,
+            captions=job.captions,
             progress=progress,
             report=report,
             stop=stop,

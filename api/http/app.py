@@ -29,6 +29,7 @@ from api.http import (
     sessions,
     status,
     streaming,
+    telling,
 )
 from api.http.figures import Figures, Load
 from api.http.guard import Guard
@@ -46,6 +47,7 @@ from engine.dialogue import Sessions
 GALLERY_ROUTES = (
     searches.router,
     sessions.router,
+    telling.router,
     browsing.router,
     recommend.router,
     items.router,

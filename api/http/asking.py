@@ -1,4 +1,4 @@
-"""What a search over HTTP may ask, and how it becomes the engine's query."""
+"""What may be asked over HTTP, and how a search becomes the engine's query."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from engine import BadInput, Budget, Part, Query, Region
 from engine.grammar import parse
 from engine.options import MAX_K
 from engine.query import MAX_CHARACTERS, MAX_PARTS
+from engine.telling import MAX_QUESTION
+from engine.telling.told import MAX_CAPTIONS
 
 
 class PartRequest(Strict):
@@ -125,6 +127,38 @@ class FacetsRequest(Strict):
     query: str | None = Field(None, description="Count only the best hits of this query, as it is typed.")
     first: int = Field(100, ge=1, le=MAX_K, description="How many hits of the query are counted.")
     most: int = Field(20, ge=1, le=1_000, description="How many values of each column, the commonest.")
+
+
+class PictureRequest(Strict):
+    """Which picture: one that is sent, or that of an item."""
+
+    image: PictureBytes | None = None
+    like: ItemName | None = None
+
+    @model_validator(mode="after")
+    def _one_picture(self) -> PictureRequest:
+        if (self.image is None) == (self.like is None):
+            raise ValueError("give one of image and like")
+        return self
+
+
+class CaptionRequest(PictureRequest):
+    """A picture to write captions of."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"like": 7, "nearest": 3}]})
+
+    count: int = Field(1, ge=1, le=MAX_CAPTIONS, description="How many captions, the best first.")
+    nearest: int = Field(
+        0, ge=0, le=MAX_CAPTIONS, description="Also what people say of so many items that look alike."
+    )
+
+
+class AskRequest(PictureRequest):
+    """A question on a picture."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"like": 7, "question": "is there a dog?"}]})
+
+    question: str = Field(description=f"At most {MAX_QUESTION} characters.")
 
 
 def to_rerank(wanted: SearchRequest) -> bool | Budget:

@@ -32,16 +32,17 @@ class Upload:
 
 async def search_request(request: Request) -> SearchRequest:
     """Read what to look for; in a form, `image` is a file. A picture by URL is fetched."""
-    wanted = await _search_request(request)
+    wanted = await asked_request(request, SearchRequest)
     if wanted.image_url is not None:
         fetcher = request.app.state.settings.fetcher
         wanted.image = await run_in_threadpool(fetcher.fetch, wanted.image_url)
     return wanted
 
 
-async def _search_request(request: Request) -> SearchRequest:
+async def asked_request(request: Request, model: type[Model]) -> Model:
+    """Read what is asked, as JSON or as a form of which one field may be a picture file."""
     if media_type(request, JSON, FORM) == JSON:
-        return _validate(SearchRequest, await request.body())
+        return _validate(model, await request.body())
     async with request.form(max_files=1) as form:
         fields = {key: await _value(form, key) for key in form}
         like = fields.get("like")
@@ -49,7 +50,7 @@ async def _search_request(request: Request) -> SearchRequest:
             fields["like"] = int(like)  # a form has no numbers: digits are an id, anything else a uri
         if "signals" in fields:
             fields["signals"] = _signals(fields["signals"])
-        return _validate(SearchRequest, fields)
+        return _validate(model, fields)
 
 
 def _signals(value: Any) -> Any:

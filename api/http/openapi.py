@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from api.http.asking import SearchRequest
+from api.http.asking import AskRequest, CaptionRequest, SearchRequest
 from api.http.problems import MEDIA_TYPE
 from api.http.replies import ProblemReply
 from api.http.schemas import ItemsRequest
@@ -23,6 +23,7 @@ Every error is an RFC 9457 problem document, `application/problem+json`."""
 TAGS = [
     {"name": "search", "description": "Find items, best first."},
     {"name": "sessions", "description": "Search by talking: a query that utterances refine."},
+    {"name": "telling", "description": "What a picture shows, in a sentence or in answers."},
     {"name": "items", "description": "Add, look at and remove items."},
     {"name": "doors", "description": "The same engine, as the clients of other services call it."},
     {"name": "jobs", "description": "Long work: started, followed, cancelled."},
@@ -61,6 +62,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     models: list[tuple[Any, Any]] = [
         (SearchRequest, "validation"),
         (ItemsRequest, "validation"),
+        (CaptionRequest, "validation"),
+        (AskRequest, "validation"),
         (ProblemReply, "serialization"),
     ]
     _, schema = models_json_schema(models, ref_template=_REFERENCE)

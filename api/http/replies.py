@@ -37,6 +37,9 @@ class ItemReply(BaseModel):
     ocr: str | None = Field(
         None, description="What a machine read in the picture; absent if it did not look."
     )
+    generated: str | None = Field(
+        None, description="A caption that a machine wrote, for want of one by people; absent without one."
+    )
     metadata: dict[str, Scalar] = Field(description="Pictures always have width, height and format.")
 
 

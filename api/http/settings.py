@@ -12,6 +12,7 @@ from pydantic_settings import NoDecode
 from api.http.fetching import Fetcher
 from engine.dialogue import TIME_TO_LIVE, Endpoint
 from engine.errors import BadInput
+from engine.telling import DEFAULT as TELLER
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -36,6 +37,7 @@ class Settings:
 
     gallery: Path = Field(description="the gallery that is served, the first of several")
     model: str | None = Field(default=None, description="the model's key; by default the gallery's own")
+    teller: str = Field(default=TELLER, description="the model that writes captions and answers questions")
     device: str | None = Field(default=None, description="where the model runs, such as cpu or cuda")
     reranker: str | None = Field(
         default=None, description="a reranker in place of the model's own, hf:NAME_OR_PATH or st:NAME_OR_PATH"

@@ -69,6 +69,11 @@ export const imageUrl = (id) => route(`items/${id}/image`);
 export const thumbnailUrl = (id, size) => route(`items/${id}/thumbnail?size=${size}`);
 export const heatMapUrl = (id, query, word) => route(`items/${id}/heat-map?${new URLSearchParams({ query, ...(word ? { word } : {}) })}`);
 
+// What a picture shows, for who does not see it: people's words, else a machine's, said to be so.
+export function altOf(hit) {
+  return !hit.text && hit.generated ? `${hit.generated} (written by a machine)` : nameOf(hit);
+}
+
 // What a person would call the item: its caption, the name it came with, or its file name.
 export function nameOf(hit) {
   if (hit.text) return hit.text;

@@ -1,7 +1,7 @@
 // The hits: rows of pictures in their own proportions, and cards for texts. Captions are data, so only
 // textContent ever takes them.
 
-import { imageUrl, nameOf, thumbnailUrl } from "/page/client.js";
+import { altOf, imageUrl, nameOf, thumbnailUrl } from "/page/client.js";
 
 const grid = document.getElementById("grid");
 const misses = document.getElementById("misses");
@@ -35,7 +35,7 @@ function card(hit, actions) {
   node.dataset.id = hit.id;
   if (hit.kind === "image") {
     const picture = button.querySelector("img");
-    picture.alt = name;
+    picture.alt = altOf(hit);
     picture.width = hit.metadata.width;
     picture.height = hit.metadata.height;
     picture.loading = hit.rank > 12 ? "lazy" : "eager";

@@ -29,7 +29,7 @@ from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.fusion import CROSS, FusionModel, Shape
 from engine.fusion_reranker import Blend, FusionReranker, direction
-from engine.types import Encoded
+from engine.types import Encoded, Floats
 
 CELLS = mini_towers.GRID**2
 WORDS = mini_towers.TEXT_LIMIT - 2  # [CLS] and [SEP] are no words
@@ -107,6 +107,17 @@ class MiniEncoder:
     def word_spans(self, text: str) -> list[tuple[str, int, int]]:
         """List the words of a text, each with the tokens it covers: (word, start, stop)."""
         return self._pieces.spans(text)
+
+    def word_inputs(self, words: Sequence[str]) -> Floats:
+        """Return what the text tower starts from: the mean embedding of each word's pieces, (n, 384)."""
+        ids, real = self._pieces.encode(words)
+        real = (
+            real & (real.cumsum(1) > 1) & (real.cumsum(1) < real.sum(1, keepdim=True))
+        )  # no [CLS], no [SEP]
+        with torch.inference_mode():
+            found = self._text.embeddings.word_embeddings(ids.to(self._device)).cpu() * real[..., None]
+        means: Floats = (found.sum(1) / real.sum(1, keepdim=True).clamp(min=1)).numpy()
+        return means
 
     def _encode_images(self, images: Sequence[Image]) -> tuple[Tensor, Tensor, Tensor]:
         activations = self._image.stem(mini_towers.pixels(images).to(self._device))

@@ -27,7 +27,7 @@ class Wanted:
     item_id: int
     signal: Signal
     uri: str
-    text: str | None
+    text: str
     picture: str | None
     digest: str
     pixels: int
@@ -82,7 +82,7 @@ class Candidate:
         with self._store.writing() as session:
             ids = [wanted.item_id for wanted, _ in made]
             rows = session.scalars(select(ItemRow).where(ItemRow.id.in_(ids)))
-            now = {row.id: (row.digest, row.text) for row in rows}
+            now = {row.id: (row.digest, row.said) for row in rows}
             for wanted, encoded in made:
                 if now.get(wanted.item_id) == (wanted.digest, wanted.text):
                     values = embedding_values(wanted.item_id, self.model_id, wanted.signal, encoded)
@@ -155,4 +155,4 @@ def sample_texts(store: Store, kind: Kind, count: int) -> list[tuple[int, str]]:
 
 def _wanted(item: ItemRow, signal: Signal) -> Wanted:
     pixels = item.details["width"] * item.details["height"] if signal is Signal.VISUAL else 0
-    return Wanted(item.id, signal, item.uri, item.text, item.picture, item.digest, pixels)
+    return Wanted(item.id, signal, item.uri, item.said, item.picture, item.digest, pixels)

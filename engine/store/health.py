@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 
 from engine.store import Store
 from engine.store.models import EmbeddingRow, ItemRow
@@ -33,7 +33,8 @@ def uncaptioned(store: Store) -> list[tuple[int, str]]:
         have = select(EmbeddingRow.item_id).where(
             EmbeddingRow.model_id == store.model_id(session), EmbeddingRow.signal == Signal.CAPTION.value
         )
-        found = select(ItemRow.id, ItemRow.uri).where(ItemRow.kind == "image", func.trim(ItemRow.text) != "")
+        written = or_(func.trim(ItemRow.text) != "", func.trim(ItemRow.generated) != "")
+        found = select(ItemRow.id, ItemRow.uri).where(ItemRow.kind == "image", written)
         return [(item_id, uri) for item_id, uri in session.execute(found.where(ItemRow.id.not_in(have)))]
 
 

@@ -11,6 +11,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 ItemId = BigInteger().with_variant(Integer, "sqlite")
 
 
+def said(text: str | None, generated: str | None) -> str:
+    """Return people's words, or where there are none a machine's."""
+    return text if text and text.strip() else generated or ""
+
+
 class Base(DeclarativeBase):
     """Metadata of all tables."""
 
@@ -58,7 +63,13 @@ class ItemRow(Base):
         Text
     )  # what a machine read in the picture; NULL: it did not look
     detector: Mapped[str | None] = mapped_column(Text)  # what found its regions; NULL: nothing looked for any
+    generated: Mapped[str | None] = mapped_column(Text)  # a caption that a machine wrote, for want of one
     revision: Mapped[int] = mapped_column(BigInteger, index=True)
+
+    @property
+    def said(self) -> str:
+        """What the vector of its words is made of: people's, else a machine's."""
+        return said(self.text, self.generated)
 
 
 class EmbeddingRow(Base):

@@ -73,6 +73,7 @@ def _values(record: Record, revision: int) -> dict[str, Any]:
         "details": record.metadata,
         "reading": record.reading,
         "detector": record.detector,
+        "generated": record.generated,
         "revision": revision,
     }
 

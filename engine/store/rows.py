@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from engine.store.models import EmbeddingRow, ItemRow
+from engine.store.models import EmbeddingRow, ItemRow, said
 from engine.types import Encoded, Ids, Item, Kind, LabeledRegion, Place, Scalar, Signal
 
 T = TypeVar("T")
@@ -19,9 +19,10 @@ MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 class Record:
     """An item as it is written.
 
-    `reading` is what a machine read in the picture, `None` where it did not look; `detector` names what found
-    its regions, which `regions` are where they are new. `signals` are those that the item has once it is
-    written. `embeddings` holds one-row `Encoded` by signal, `None` to remove one;
+    `reading` is what a machine read in the picture, `None` where it did not look; `generated` is a caption
+    that a machine wrote; `detector` names what found its regions, which `regions` are where they are new.
+    `signals` are those that the item has once it is written. `embeddings` holds one-row `Encoded` by
+    signal, `None` to remove one;
     a signal that is not named keeps what it has.
     """
 
@@ -34,10 +35,16 @@ class Record:
     mtime_ns: int | None
     metadata: dict[str, Scalar]
     reading: str | None = None
+    generated: str | None = None
     signals: frozenset[Signal] = frozenset()
     embeddings: Mapping[Signal, Encoded | None] = field(default_factory=dict)
     detector: str | None = None
     regions: tuple[LabeledRegion, ...] | None = field(default=None, compare=False)
+
+    @property
+    def said(self) -> str:
+        """What the vector of its words is made of: people's, else a machine's."""
+        return said(self.text, self.generated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +109,22 @@ def to_record(row: ItemRow, signals: frozenset[Signal]) -> Record:
         reading=row.reading,
         signals=signals | {signal for signal, by in seen.items() if by is not None},
         detector=row.detector,
+        generated=row.generated,
     )
 
 
 def to_item(row: ItemRow) -> Item:
     """Read an item as a caller sees it; where its picture lies is the gallery's to say."""
     kind: Kind = "image" if row.kind == "image" else "text"
-    return Item(uri=row.uri, kind=kind, text=row.text, metadata=row.details, id=row.id, ocr=row.reading)
+    return Item(
+        uri=row.uri,
+        kind=kind,
+        text=row.text,
+        metadata=row.details,
+        id=row.id,
+        ocr=row.reading,
+        generated=row.generated,
+    )
 
 
 def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,8 +1,8 @@
-"""Words as they are written: people's (captions, names, tags), and apart from them those of what is seen.
+"""Words as they are written: people's (captions, names, tags), and apart from them those of machines.
 
-Three FTS5 tables by item id: `words`, with a column for each of the three, `readings` of the text in
-pictures, and `things`, what the regions of pictures are called. What is searched for
-is quoted word by word, so none of it is ever read as FTS5's own syntax.
+Three FTS5 tables by item id: `words`, with a column for each of the three and one for captions that a machine
+wrote, `readings` of the text in pictures, and `things`, what the regions of pictures are called. What is
+searched for is quoted word by word, so none of it is ever read as FTS5's own syntax.
 """
 
 from __future__ import annotations
@@ -27,12 +27,22 @@ def write_words(session: Session, records: Mapping[int, Record], known: Sequence
     """Lay out the words of items by id, whose regions are written; `known` are those that had some before."""
     forget_words(session, known)
     words = [
-        {"id": item_id, "text": r.text or "", "name": name_of(r.uri), "tags": tags_of(r.metadata)}
+        {
+            "id": item_id,
+            "text": r.text or "",
+            "name": name_of(r.uri),
+            "tags": tags_of(r.metadata),
+            "generated": r.generated or "",
+        }
         for item_id, r in records.items()
     ]
     if words:
         session.execute(
-            text("INSERT INTO words (rowid, text, name, tags) VALUES (:id, :text, :name, :tags)"), words
+            text(
+                "INSERT INTO words (rowid, text, name, tags, generated) "
+                "VALUES (:id, :text, :name, :tags, :generated)"
+            ),
+            words,
         )
     readings = [{"id": item_id, "text": r.reading} for item_id, r in records.items() if r.reading]
     if readings:
@@ -44,15 +54,15 @@ def write_words(session: Session, records: Mapping[int, Record], known: Sequence
 
 def astray(session: Session) -> list[int]:
     """Return the items whose words are not laid out as the items have them."""
-    items = session.execute(select(ItemRow.id, ItemRow.text, ItemRow.uri, ItemRow.details, ItemRow.reading))
+    columns = (ItemRow.id, ItemRow.text, ItemRow.uri, ItemRow.details, ItemRow.generated, ItemRow.reading)
     seen = labels_of(session)
     due = {
-        i: (said or "", name_of(uri), tags_of(d), read or "", seen.get(i, ""))
-        for i, said, uri, d, read in items
+        i: (said or "", name_of(uri), tags_of(details), told or "", read or "", seen.get(i, ""))
+        for i, said, uri, details, told, read in session.execute(select(*columns))
     }
     readings, things = (_texts(session, TABLES[signal]) for signal in (Signal.OCR, Signal.OBJECTS))
-    words = session.execute(text("SELECT rowid, text, name, tags FROM words"))
-    laid = {i: (said, name, tags, readings.pop(i, ""), things.pop(i, "")) for i, said, name, tags in words}
+    words = session.execute(text("SELECT rowid, text, name, tags, generated FROM words"))
+    laid = {i: (*laid_out, readings.pop(i, ""), things.pop(i, "")) for i, *laid_out in words}
     wrong = {i for i in due.keys() | laid.keys() if due.get(i) != laid.get(i)}
     return sorted(wrong | readings.keys() | things.keys())
 

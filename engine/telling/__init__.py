@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL.Image import Image
 
 from engine.telling.table import (
     DEFAULT,
     TellerInfo,
+    chosen_captioner,
     list_tellers,
     open_answerer,
     open_captioner,
 )
-from engine.types import Floats
+from engine.types import Floats, Tokens
 
 __all__ = [
     "DEFAULT",
@@ -29,6 +30,8 @@ __all__ = [
     "Caption",
     "Captioner",
     "TellerInfo",
+    "TokenCaptioner",
+    "chosen_captioner",
     "list_tellers",
     "open_answerer",
     "open_captioner",
@@ -74,6 +77,17 @@ class Captioner(Protocol):
 
     def caption(self, pictures: Sequence[Image], *, count: int = 1) -> list[list[Caption]]:
         """Write up to `count` captions of each upright RGB picture, of any size, best first."""
+        ...
+
+
+@runtime_checkable
+class TokenCaptioner(Captioner, Protocol):
+    """Writes captions from the tokens that an encoder of this stamp made, without the pictures."""
+
+    stamp: str
+
+    def caption_tokens(self, tokens: Tokens, *, count: int = 1) -> list[list[Caption]]:
+        """Write captions of pictures by their tokens: (p, T, D) int8."""
         ...
 
 

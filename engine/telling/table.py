@@ -6,16 +6,21 @@ hf:NAME_OR_PATH         a model of transformers; one that reads regions with @CH
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from engine.telling import Answerer, Captioner
+    from engine.telling.mini import MiniTeller
 
 DEFAULT = "mini"
+T = TypeVar("T")
+_loading = threading.Lock()
+_loaded: dict[tuple[Any, str, str | None], Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,14 @@ def open_captioner(key: str = DEFAULT, device: str | None = None) -> Captioner:
     row, reference = _row(key)
     if row.captioner is None:
         raise ModelUnavailable(f"{key} writes no captions; these do: {_known(captions=True)}")
-    return row.captioner(reference, device)
+    return _kept(row.captioner, reference, device)
+
+
+def chosen_captioner(captions: bool | str | Captioner) -> Captioner | None:
+    """Return the captioner of a key, the bundled one for `True`, none for `False`, or the one given."""
+    if isinstance(captions, bool):
+        return open_captioner() if captions else None
+    return open_captioner(captions) if isinstance(captions, str) else captions
 
 
 def open_answerer(key: str = DEFAULT, device: str | None = None) -> Answerer:
@@ -64,7 +76,17 @@ def open_answerer(key: str = DEFAULT, device: str | None = None) -> Answerer:
     row, reference = _row(key)
     if row.answerer is None:
         raise ModelUnavailable(f"{key} answers no questions; these do: {_known(captions=False)}")
-    return row.answerer(reference, device)
+    return _kept(row.answerer, reference, device)
+
+
+def _kept(load: Callable[[str, str | None], T], reference: str, device: str | None) -> T:
+    """Load a model, or return the one that was loaded before: a service is asked again and again."""
+    with _loading:
+        key = (load, reference, device)
+        if key not in _loaded:
+            _loaded[key] = load(reference, device)
+        kept: T = _loaded[key]
+        return kept
 
 
 def _row(key: str) -> tuple[Teller, str]:
@@ -92,7 +114,19 @@ def _transformers_answerer(reference: str, device: str | None) -> Answerer:
     return load_answerer(reference, device)
 
 
+def _mini(_reference: str, device: str | None) -> MiniTeller:
+    from engine.telling.mini import load_teller
+
+    return load_teller(device or "cpu")
+
+
 TELLERS: dict[str, Teller] = {
+    "mini": Teller(
+        "word detectors, a language model of captions and a reader of questions on mini's tokens",
+        "research use (see the model card)",
+        _mini,
+        _mini,
+    ),
     "hf": Teller(
         "a model of transformers: BLIP or GIT for captions; ViLT, BLIP, LXMERT or VisualBERT for answers",
         "the model's own",
