@@ -48,10 +48,8 @@ def scores(written: Sequence[str], photos: Sequence[Photo]) -> dict[str, tuple[f
         "CIDEr-D": (100 * np.asarray(cider)[draws].mean(1)).tolist(),
     }
     whole = {"BLEU-4": _bleu(parts.sum(0)), "CIDEr-D": 100 * float(np.mean(cider))}
-    return {
-        name: (whole[name], *(float(edge) for edge in np.percentile(spread[name], [2.5, 97.5])))
-        for name in whole
-    }
+    edges = {name: np.percentile(spread[name], [2.5, 97.5]) for name in whole}
+    return {name: (whole[name], float(edges[name][0]), float(edges[name][1])) for name in whole}
 
 
 def _bleu(parts: npt.NDArray[np.int64]) -> float:
@@ -66,12 +64,14 @@ def _bleu(parts: npt.NDArray[np.int64]) -> float:
 def nearest(tokens: Tokens, train: Sequence[int], val: Sequence[int]) -> npt.NDArray[np.int64]:
     """Return, of each validation photograph, the training photograph whose mean token is nearest."""
     known, asked = (_means(tokens, places) for places in (train, val))
-    return np.array(train)[(asked @ known.T).argmax(1)]
+    found: npt.NDArray[np.int64] = np.array(train)[(asked @ known.T).argmax(1)]
+    return found
 
 
 def _means(tokens: Tokens, places: Sequence[int]) -> Floats:
     means: Floats = np.stack([tokens[place].astype(np.float32).mean(0) for place in places])
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    return means
 
 
 def main() -> None:

@@ -148,6 +148,16 @@ def learn_answers(
         held = [q for q in questions if q.kind == kind and photos[q.photo].split == "held"]
         kinds[kind] = {"answers": of_kind, **calibrate(*predict(reader, room, held, of_kind))}
         log.info("%s: %s", kind, kinds[kind])
+        taught = (q for q in questions if q.kind == kind and photos[q.photo].split == "train")
+        commonest = Counter(q.answers[0] for q in taught).most_common(1)[0][0]
+        for name, group in SETS.items():
+            val = set(select(photos, "val", group))
+            asked = [q for q in questions if q.kind == kind and q.photo in val]
+            logits, right = predict(reader, room, asked, of_kind)
+            hits = right[np.arange(len(right)), logits.argmax(1)]
+            plain = np.mean([commonest in q.answers for q in asked])
+            shown = 100 * float(hits.mean()), commonest, 100 * float(plain)
+            log.info("%s, %s: %d questions, %.1f %% right; %s: %.1f %%", name, kind, len(asked), *shown)
     return reader, kinds
 
 
