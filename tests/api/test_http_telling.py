@@ -37,13 +37,13 @@ def test_an_answer_has_all_it_says(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("route", "body", "status", "said"),
     [
-        ("ask", {"like": 1, "question": ""}, 400, "no question in it"),
-        ("ask", {"like": 1, "question": "a dog"}, 400, "is not a question"),
-        ("ask", {"like": 1, "question": "is it red " * 10_000}, 400, "the limit is 24"),
+        ("ask", {"like": 1, "question": ""}, 422, "no question in it"),
+        ("ask", {"like": 1, "question": "a dog"}, 422, "is not a question"),
+        ("ask", {"like": 1, "question": "is it red " * 10_000}, 422, "the limit is 24"),
         ("ask", {"like": 999, "question": "is it red?"}, 404, "999"),
         ("ask", {"question": "is it red?"}, 422, "one of image and like"),
         ("caption", {"like": 999}, 404, "999"),
-        ("caption", {"image": "bm8="}, 400, "picture"),
+        ("caption", {"image": "bm8="}, 422, "picture"),
         ("caption", {"like": 1, "count": 0}, 422, "count"),
     ],
 )
