@@ -16,6 +16,7 @@ from engine.query import MAX_PARTS
 from engine.types import Kind, Part, Query
 
 LIKE, UNLIKE = 0.5, -0.3  # an item says more than words do: its picture is nearer to other pictures
+ADDED = 0.5  # what comes later is a detail: on a par, a few of them would drown what is looked for
 LESS = -0.5
 QUALITY, OPPOSITE = 0.5, -0.25
 MOST = 2.0  # that one part can count, however often it is asked for
@@ -76,7 +77,7 @@ class Applying:
             self._replace(texts[rival], text)
             self._say(f"replaced: {texts[rival]} by {text}")
             return
-        self._append(Part(text=text))
+        self._append(Part(text=text, weight=ADDED if self._texts(True) else 1.0))
         self._say(f"added: {text}" if texts or self.asked.query.parts[1:] else f"new search: {text}")
 
     def less(self, move: Move) -> None:

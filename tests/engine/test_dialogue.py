@@ -37,8 +37,14 @@ def written(turn: Turn) -> str:
 
 def test_a_turn_refines_the_one_before(sessions: Sessions) -> None:
     turn = said(sessions, "red", "the same with yellow")
-    assert (written(turn), turn.understood) == ('"red" + "yellow"', ("added: yellow",))
-    assert name(turn) == "orange"
+    assert (written(turn), turn.understood) == ('"red" + "yellow"*0.5', ("added: yellow",))
+    for utterances, nearer, farther in (
+        (("red",), "purple", "yellow"),
+        (("red", "also yellow"), "yellow", "purple"),
+    ):
+        turn = said(sessions, *utterances)
+        order = [name(turn, rank) for rank in range(1, 9)]
+        assert order.index(nearer) < order.index(farther)
     assert turn.result is not None
     assert turn.session.shown == tuple(hit.item.id for hit in turn.result)
 
@@ -49,7 +55,7 @@ def test_what_is_taken_away_comes_last(sessions: Sessions) -> None:
     assert name(turn, 8) != "red"
     assert written(said(sessions, "red and yellow", "without yellow")) == '"red" - "yellow"*0.5'
     assert written(said(sessions, "red", "also yellow", "no yellow")) == '"red" - "yellow"*0.5'
-    assert written(said(sessions, "red", "no yellow", "with yellow")) == '"red" + "yellow"'
+    assert written(said(sessions, "red", "no yellow", "with yellow")) == '"red" + "yellow"*0.5'
 
 
 def test_hits_are_meant_by_their_place(sessions: Sessions) -> None:
