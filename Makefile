@@ -12,7 +12,7 @@ demo: data/sample/.done
 	$(BIN)/python data/demo.py $(if $(PHOTOS),"$(PHOTOS)")
 
 test: data/sample/.done browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check

@@ -54,9 +54,10 @@ def _inverted(effort: int, _count: int, **more: Any) -> Any:
     return faiss.SearchParametersIVF(nprobe=effort, **more)
 
 
+WALKS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 PROBES = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 RECIPES = {
-    "hnsw": Recipe(lambda n, d: "HNSW32,Flat", (32, 64, 128, 256, 512, 1024), _hnsw, lambda d: 4 * d + 272),
+    "hnsw": Recipe(lambda n, d: "HNSW32,Flat", WALKS, _hnsw, lambda d: 4 * d + 272),
     "ivf": Recipe(lambda n, d: f"IVF{_cells(n)},Flat", PROBES, _inverted, lambda d: 4 * d + 8),
     "ivf-sq8": Recipe(lambda n, d: f"IVF{_cells(n)},SQ8", PROBES, _inverted, lambda d: d + 8, refine=2),
     "ivf-pq": Recipe(
