@@ -37,8 +37,8 @@ def ask(
 
         show_json(answer_document(answerer.name, answer))
         return
-    told = [(plain(answer.text), "bold"), f"  {answer.probability:.0%}"]
-    stdout.print(Text.assemble(*(told if answer.sure else ["not sure; perhaps ", *told])))
+    told = Text.assemble((plain(answer.text), "bold"), f"  {answer.probability:.0%}")
+    stdout.print(told if answer.sure else Text.assemble("not sure; perhaps ", told))
     if answer.alternatives:
         others = ", ".join(f"{plain(text)} {share:.0%}" for text, share in answer.alternatives)
         stdout.print(Text(f"else: {others}", style="dim"), soft_wrap=True)

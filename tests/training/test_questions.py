@@ -11,6 +11,7 @@ SCENES = {
     "dogs": "Two brown dogs are running on the beach.",
     "man": "A man is riding a bike on the street.",
     "woman": "A woman in a red hat sits on a bench.",
+    "dog": "A dog is on the grass.",
 }
 
 
