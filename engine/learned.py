@@ -1,5 +1,7 @@
 """What a gallery has learned from its own captions, and every reader of it uses: a reranker, a reencoder.
 
+Heads lie here too; a gallery comes to them by migration to a model of their own (`engine/heads.py`).
+
     trained/current              the number of the set in use; without it the model's own parts are used
     trained/N/config.json        shape, blends, stamp of the encoder, and the card: figures and origin
     trained/N/weights.safetensors, README.md
@@ -23,21 +25,23 @@ from engine.models import Model
 if TYPE_CHECKING:
     from engine.fusion import FusionModel
     from engine.fusion_reranker import Blend
+    from engine.heads import Heads
     from engine.reencoder import Reencoder
 
 FOLDER = "trained"
-RERANKER, REENCODER = "reranker.", "reencoder."
+RERANKER, REENCODER, HEADS = "reranker.", "reencoder.", "heads."
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One set: a fusion model with its blends by direction, a reencoder, or both."""
+    """One set: a fusion model with its blends by direction, and a reencoder, or heads, or neither."""
 
     stamp: str  # of the encoder whose vectors and tokens these read
     fusion: FusionModel | None
     blends: Mapping[tuple[str, str], Blend]
     reencoder: Reencoder | None
     card: Mapping[str, Any]
+    heads: Heads | None = None
 
 
 class Learning:
@@ -98,6 +102,7 @@ def load(gallery: Path, number: int) -> Learned:
 
     from engine.fusion import FusionModel, Shape
     from engine.fusion_reranker import Blend, direction
+    from engine.heads import Heads
     from engine.reencoder import Reencoder
 
     config = _config(gallery, number)
@@ -105,7 +110,8 @@ def load(gallery: Path, number: int) -> Learned:
         tensors = load_file(gallery / FOLDER / str(number) / "weights.safetensors")
         fusion = FusionModel(Shape(**config["fusion"])) if config["fusion"] else None
         reencoder = Reencoder(**config["reencoder"]) if config["reencoder"] else None
-        for module, prefix in ((fusion, RERANKER), (reencoder, REENCODER)):
+        heads = Heads(**config["heads"]) if config.get("heads") else None
+        for module, prefix in ((fusion, RERANKER), (reencoder, REENCODER), (heads, HEADS)):
             if module is not None:
                 names = [name for name in tensors if name.startswith(prefix)]
                 module.load_state_dict({name.removeprefix(prefix): tensors[name] for name in names})
@@ -114,11 +120,14 @@ def load(gallery: Path, number: int) -> Learned:
     # Readers of weights raise many types; all mean that these cannot be had.
     except Exception as error:
         raise _damaged(gallery, str(number)) from error
-    return Learned(config["stamp"], fusion, blends, reencoder, config["card"])
+    return Learned(config["stamp"], fusion, blends, reencoder, config["card"], heads)
 
 
 def keep(gallery: Path, learned: Learned, readme: str) -> int:
-    """Write a set and let the gallery use it; returns its number. The caller is the gallery's writer."""
+    """Write a set and let the gallery use it, unless it is one of heads; returns its number.
+
+    The caller is the gallery's writer.
+    """
     from safetensors.torch import save
 
     folder = gallery / FOLDER
@@ -133,7 +142,8 @@ def keep(gallery: Path, learned: Learned, readme: str) -> int:
         write_whole(aside / "config.json", json.dumps(config, indent=1).encode())
         write_whole(aside / "README.md", readme.encode())
         aside.rename(folder / str(number))
-        write_whole(folder / "current", str(number).encode())
+        if learned.heads is None:
+            write_whole(folder / "current", str(number).encode())
     return number
 
 
@@ -150,13 +160,15 @@ def drop(gallery: Path) -> bool:
 
 def _parts(learned: Learned) -> tuple[dict[str, Any], dict[str, Any]]:
     tensors: dict[str, Any] = {}
-    for module, prefix in ((learned.fusion, RERANKER), (learned.reencoder, REENCODER)):
+    modules = ((learned.fusion, RERANKER), (learned.reencoder, REENCODER), (learned.heads, HEADS))
+    for module, prefix in modules:
         if module is not None:
             tensors |= {prefix + name: t.cpu().contiguous() for name, t in module.state_dict().items()}
     config = {
         "stamp": learned.stamp,
         "fusion": asdict(learned.fusion.shape) if learned.fusion else None,
         "reencoder": learned.reencoder.shape if learned.reencoder else None,
+        "heads": learned.heads.shape if learned.heads else None,
         "blends": {"-to-".join(direction): asdict(blend) for direction, blend in learned.blends.items()},
         "card": dict(learned.card),
     }

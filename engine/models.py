@@ -5,11 +5,13 @@ mini-de                                     the same, reading German instead of 
 open_clip:ViT-B-32/laion2b_s34b_b79k        an open_clip model by its pretrained tag
 open_clip:ViT-B-32@/path/to/checkpoint      an open_clip model from a file
 st:NAME_OR_PATH                             a sentence-transformers model that reads texts and pictures
+heads:my.gallery/trained/1                  a model under heads that a gallery has trained (`engine/heads.py`)
 color                                       a stand-in without weights
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,6 +189,35 @@ def _load_sentence(reference: str, device: str | None) -> Model:
     return Model(SentenceEncoder(reference, device), device=device)
 
 
+def _load_heads(reference: str, device: str | None) -> Model:
+    from engine.fusion_reranker import FusionReranker
+    from engine.heads import HeadedEncoder
+    from engine.learned import load
+
+    folder = Path(reference).absolute()
+    if not (folder.name.isdigit() and (folder / "config.json").is_file()):
+        raise ModelUnavailable(f"{folder} has no heads; give the folder of a set that crosslight train made")
+    learned = load(folder.parent.parent, int(folder.name))
+    if learned.heads is None:
+        raise ModelUnavailable(
+            f"{folder} has no heads, but a {learned.card['stage']}, which its gallery uses"
+        )
+    base = load_model(learned.card["model"], device)
+    if base.encoder.stamp != learned.stamp:
+        raise ModelUnavailable(
+            f"the heads in {folder} were trained over other weights of {learned.card['model']} "
+            f"({learned.stamp}, here are {base.encoder.stamp}); train them again with: crosslight train heads"
+        )
+    content = (folder / "weights.safetensors").read_bytes()
+    stamp = hashlib.sha256(learned.stamp.encode() + content).hexdigest()[:16]
+    encoder = HeadedEncoder(base.encoder, learned.heads.to(base.device), stamp)
+    reranker = None
+    if learned.fusion is not None:
+        fusion = learned.fusion.to(base.device)
+        reranker = FusionReranker(fusion, learned.blends, encoder.word_spans, stamp, name="trained-heads")
+    return Model(encoder, reranker, languages=base.languages, device=base.device)
+
+
 def _load_color(_reference: str, _device: str | None) -> Model:
     from engine.encoders.color import ColorEncoder
 
@@ -221,6 +252,12 @@ FAMILIES = {
         "the model's own",
         _load_sentence,
         pattern=":NAME_OR_PATH",
+    ),
+    "heads": Family(
+        "a model under heads that a gallery has trained on its captions",
+        "the model's own",
+        _load_heads,
+        pattern=":GALLERY/trained/N",
     ),
     "color": Family("a stand-in that sees only color, for tests", "Apache-2.0", _load_color),
 }

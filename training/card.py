@@ -27,7 +27,13 @@ def make_card(made: Mapping[str, Any], pairs: Pairs, verdict: Verdict) -> dict[s
 def readme(card: Mapping[str, Any]) -> str:
     """Write the card for people."""
     stage = card["stage"]
-    return f"""# A {stage} of this gallery's own
+    back = "Go back to the model's own with `crosslight train drop`."
+    if stage == "heads":
+        back = (
+            "They are a model of their own: bring a gallery to them with\n"
+            "`crosslight migrate --model heads:FOLDER`, FOLDER being this one, and back with `--back`."
+        )
+    return f"""# {stage.capitalize()} of this gallery's own
 
 Made on {card["date"]} by `crosslight train {stage}` for the model {card["model"]}, seed {card["seed"]},
 {card["steps"]} steps, starting from {card["origin"]}.
@@ -38,7 +44,7 @@ were measured among all of them. Percent, with 95 % intervals over pictures:
 
 {table(card["figures"])}
 
-Go back to the model's own with `crosslight train drop`.
+{back}
 """
 
 

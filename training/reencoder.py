@@ -7,12 +7,12 @@ texts are moved in the end is chosen on pairs that the network has not seen (WiS
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.evaluate import CUTS
 from engine.reencoder import Reencoder
@@ -68,22 +68,31 @@ def teach(
     return reencoder.eval()
 
 
-@torch.no_grad()
 def hold_back(reencoder: Reencoder, gallery: Gallery, queries: Ints) -> float:
     """Move texts only as far as serves those captions best, and tell the share of the way."""
-    last = reencoder.network[-1]
-    assert isinstance(last, nn.Linear)
-    weight, bias = last.weight.clone(), last.bias.clone()
+
+    def recall() -> Tensor:
+        moved: Tensor = reencoder(gallery.texts[queries])
+        return moved @ gallery.pictures.T
+
+    return best_share([reencoder.network[-1]], recall, gallery.owner[queries])
+
+
+@torch.no_grad()
+def best_share(last: Sequence[nn.Module], recall: Callable[[], Tensor], right: Ints) -> float:
+    """Shrink last layers of residual networks to the share with which most is found, and return it.
+
+    `recall` scores queries against pictures, (q, n); `right` (q,) are their own.
+    """
+    whole = [(weight, weight.clone()) for layer in last for weight in layer.parameters()]
     found: dict[float, float] = {}
     for share in SHARES:
-        last.weight.copy_(share * weight)
-        last.bias.copy_(share * bias)
-        moved = reencoder(gallery.texts[queries])
-        recall = moved @ gallery.pictures.T
-        right = recall[torch.arange(len(queries)), torch.from_numpy(gallery.owner[queries])]
-        ranks = (recall > right[:, None]).sum(1)
+        for weight, kept in whole:
+            weight.copy_(share * kept)
+        scores = recall()
+        ranks = (scores > scores[torch.arange(len(right)), torch.from_numpy(right)][:, None]).sum(1)
         found[share] = float(np.mean([(ranks < k).float().mean().item() for k in CUTS]))
     best = max(SHARES, key=found.__getitem__)
-    last.weight.copy_(best * weight)
-    last.bias.copy_(best * bias)
+    for weight, kept in whole:
+        weight.copy_(best * kept)
     return best

@@ -1,4 +1,4 @@
-"""Train a gallery's own reranker or reencoder: pairs, training, calibration, the gate, and what is kept.
+"""Train a gallery's own reranker, reencoder or heads: pairs, training, calibration, gate, and what is kept.
 
 `crosslight train` runs this. The model's towers stay as they are, so it needs no GPU.
 """
@@ -18,11 +18,12 @@ from engine.errors import BadInput
 from engine.fusion import CROSS, FAMILIES, FusionModel, Shape
 from engine.fusion.judge import HEADS
 from engine.fusion_reranker import Blend, FusionReranker, direction
+from engine.heads import Heads
 from engine.learned import FOLDER, Learned, keep
 from engine.models import Model
 from engine.reencoder import Reencoder
 from engine.search import SearchEngine
-from training import reencoder, reranker
+from training import own_heads, reencoder, reranker
 from training.calibrate import fit_blend
 from training.card import make_card, readme
 from training.checkpoints import Resume
@@ -68,15 +69,20 @@ class Trained:
     system: System
     reencoder: Reencoder | None
     origin: str
+    heads: Heads | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out: the gate's verdict, the card, and the number of the set, if it was kept."""
+    """What came out: the gate's verdict, the card, and the number of the set, if it was kept.
+
+    `model` is the key of the model that it made, where it did, and a gallery has to be migrated to.
+    """
 
     verdict: Verdict
     card: Mapping[str, Any]
     kept: int | None
+    model: str | None = None
 
 
 def tune(
@@ -104,11 +110,13 @@ def tune(
         number = None
         if verdict.accepted:
             system = trained.system
-            learned = Learned(model.encoder.stamp, system.fusion, system.blends, trained.reencoder, card)
+            made_of = system.fusion, system.blends, trained.reencoder
+            learned = Learned(model.encoder.stamp, *made_of, card, trained.heads)
             with engine.writing():
                 number = keep(path, learned, readme(card))
         resume.path.unlink(missing_ok=True)
-        return Outcome(verdict, card, number)
+        key = f"heads:{path.absolute() / FOLDER / str(number)}" if number and trained.heads else None
+        return Outcome(verdict, card, number, key)
 
 
 def check(options: Options) -> None:
@@ -180,7 +188,23 @@ def _reencode(work: Work) -> Trained:
     return Trained(replace(system, blends=blends), trained, origin)
 
 
-STAGES: dict[str, Callable[[Work], Trained]] = {"reranker": _rerank, "reencoder": _reencode}
+def _head(work: Work) -> Trained:
+    """Train heads on the model's own vectors and tokens, and fit the present reranker's blends to them."""
+    options, pairs = work.options, work.pairs
+    batch = options.batch or own_heads.Recipe.batch
+    recipe = own_heads.Recipe(steps=options.steps, batch=batch, seed=options.seed)
+    part = pairs.part(pairs.train)
+    heads = own_heads.teach(part, recipe, work.resume, partial(work.progress, "heads"))
+    share = own_heads.hold_back(heads, pairs.gallery, pairs.captions(pairs.fit))
+    gallery = own_heads.moved(heads, pairs.gallery)
+    system = replace(work.present, gallery=gallery, asked=gallery.texts, blends={})
+    if system.fusion is not None:
+        system = replace(system, blends=_blends(system, DIRECTIONS, work))
+    origin = f"the vectors of {work.model.encoder.name}, moved {share:.0%} of the way learned"
+    return Trained(system, None, origin, heads)
+
+
+STAGES: dict[str, Callable[[Work], Trained]] = {"reranker": _rerank, "reencoder": _reencode, "heads": _head}
 
 
 def _blends(system: System, ways: Sequence[str], work: Work) -> dict[tuple[str, str], Blend]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,9 @@ from api.cli.output import guarded, note, show_json, stdout
 if TYPE_CHECKING:
     from training.tune import Options, Outcome
 
-train = typer.Typer(help="Train a gallery's own reranker or reencoder on its captions.", no_args_is_help=True)
+train = typer.Typer(
+    help="Train a gallery's own reranker, reencoder or heads on its captions.", no_args_is_help=True
+)
 PairsOption = Annotated[
     Path | None,
     typer.Option(
@@ -81,6 +84,22 @@ def reencoder(
 
 @train.command()
 @guarded
+def heads(
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    pairs: PairsOption = None,
+    steps: StepsOption = 500,
+    batch: BatchOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train maps of pictures and of words; `crosslight migrate` then brings the gallery to them."""
+    from training.tune import Options
+
+    _train("heads", gallery, pairs, Options(seed, steps, batch), as_json)
+
+
+@train.command()
+@guarded
 def drop(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) -> None:
     """Go back to the model's own reranker and vectors."""
     from engine import SearchEngine
@@ -110,9 +129,10 @@ def _train(stage: str, gallery: Path, pairs: Path | None, options: Options, as_j
 
         outcome = tune(gallery, stage, options, captions, progress)
     if as_json:
-        show_json({"accepted": outcome.kept is not None, "set": outcome.kept, **_said(outcome)})
+        model = {} if outcome.model is None else {"model": outcome.model}
+        show_json({"accepted": outcome.kept is not None, "set": outcome.kept, **model, **_said(outcome)})
     else:
-        _show(outcome)
+        _show(outcome, gallery)
     if outcome.kept is None:
         raise typer.Exit(REFUSED)
 
@@ -121,7 +141,7 @@ def _said(outcome: Outcome) -> dict[str, Any]:
     return {"reason": outcome.verdict.reason, "card": dict(outcome.card)}
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: Outcome, gallery: Path) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("direction", "", "R@1", "R@5", "R@10"):
         table.add_column(name, justify="right" if name.startswith("R@") else "left")
@@ -135,10 +155,14 @@ def _show(outcome: Outcome) -> None:
     stdout.print(Text(f"{words}; seed {card['seed']}", style="dim"))
     if outcome.kept is None:
         note(f"refused: {outcome.verdict.reason}; what was in use stays in use")
-    else:
+    elif outcome.model is None:
         stdout.print(
             f"kept as set {outcome.kept}: {outcome.verdict.reason}; every search uses it from now on"
         )
+    else:
+        stdout.print(f"kept as set {outcome.kept}: {outcome.verdict.reason}; bring the gallery to it with:")
+        command = ["crosslight", "migrate", "--gallery", str(gallery), "--model", outcome.model]
+        stdout.print(Text(shlex.join(command)), soft_wrap=True)
 
 
 def _range(found: Sequence[float], style: str, between: str) -> str:

@@ -75,6 +75,20 @@ def test_training_improves_survives_a_kill_and_is_dropped(made: Path) -> None:
     assert all(torch.equal(tensor, uninterrupted[name]) for name, tensor in resumed.items())
 
 
+def test_heads_are_a_model_to_migrate_to(made: Path) -> None:
+    run = ("train", "heads", "--gallery", made / "gallery", "--steps", "200")
+    found = invoke(*run, "--json").document
+    assert found["accepted"] and found["model"].startswith("heads:") and found["card"]["stage"] == "heads"
+    folder = Path(found["model"].removeprefix("heads:"))
+    assert "`crosslight migrate --model heads:FOLDER`" in (folder / "README.md").read_text()
+    said = invoke(*run).out
+    assert f"crosslight migrate --gallery {made / 'gallery'} --model heads:" in said
+    done = invoke("migrate", "--gallery", made / "gallery", "--model", found["model"])
+    assert done.code == 0, done.err
+    assert f"heads:{folder}" in invoke("info", "--gallery", made / "gallery").out
+    assert invoke("migrate", "--gallery", made / "gallery", "--back").code == 0
+
+
 def test_what_is_refused_is_shown_and_not_kept(made: Path) -> None:
     done = invoke("train", "reencoder", "--gallery", made / "gallery", "--steps", "1")
     assert done.code == 1 and "refused: " in done.err

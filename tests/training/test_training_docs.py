@@ -27,7 +27,7 @@ def test_the_python_example_trains_a_gallery(
 
 def test_every_command_shown_is_one() -> None:
     group = typer.main.get_command(app)
-    shown = re.findall(r"crosslight (\w+)(?: (reranker|reencoder|drop))?", TEXT)
+    shown = re.findall(r"crosslight (\w+)(?: (reranker|reencoder|heads|drop))?", TEXT)
     assert ("train", "drop") in shown
     for name, inner in shown:
         command = group.commands[name]  # type: ignore[attr-defined]

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import torch
 from drawn import draw
+from PIL import Image
 
 from engine import BadInput, SearchEngine
+from engine.errors import ModelUnavailable
 from engine.learned import current, drop, load
+from engine.migration import go_back, migrate
+from engine.models import load_model
 from engine.snapshot import snapshot
 from engine.types import Item, Part, Query
 from training.gate import paired
@@ -75,6 +79,46 @@ def test_a_reranker_finds_better_and_says_where_words_looked(drawn: Path) -> Non
         assert [word.word for word in words] == ["a", "red", "circle", "on", "blue"]
         assert all(word.grid.shape == (3, 3) for word in words)
         assert load(drawn, 1).blends.keys() == {("text", "image"), ("image", "text")}
+    headed = tune(drawn, "heads", QUICK)  # over a reranker, which they keep, blended anew
+    assert headed.model is not None and current(drawn) == 1
+    assert load(drawn, 2).blends.keys() == load(drawn, 1).blends.keys()
+    reranker = load_model(headed.model, "cpu").reranker
+    assert reranker is not None and reranker.supports("text", "image")
+
+
+def test_heads_make_a_model_that_the_gallery_is_brought_to(drawn: Path) -> None:
+    with SearchEngine.open(drawn, device="cpu") as engine:
+        before = mean_place(engine)
+        stamp = engine.load().encoder.stamp
+    outcome = tune(drawn, "heads", QUICK)
+    assert outcome.verdict.accepted and outcome.kept == 1 and current(drawn) is None
+    assert outcome.model == f"heads:{drawn}/trained/1"
+    headed = load_model(outcome.model, "cpu")
+    images = [Image.new("RGB", (48, 48), color) for color in ("red", "blue")]
+    with SearchEngine.open(drawn, device="cpu") as engine:
+        base = engine.load().encoder
+        assert mean_place(engine) == before and base.stamp == stamp != headed.encoder.stamp
+    one, other = base.encode_image(images), headed.encoder.encode_image(images)
+    assert not np.allclose(one.vectors, other.vectors) and one.tokens is not None
+    assert np.array_equal(one.tokens, other.tokens)  # so that a reranker reads what it was trained on
+    assert np.allclose(np.linalg.norm(other.vectors, axis=1), 1)
+    assert migrate(drawn, outcome.model, device="cpu").switched
+    with SearchEngine.open(drawn, device="cpu") as engine:
+        after = mean_place(engine)
+        assert after < before / 2
+        engine.add([Item("text:1", "text", "red")])
+    go_back(drawn, device="cpu")
+    with SearchEngine.open(drawn, device="cpu") as engine:
+        assert mean_place(engine) == before
+
+
+def test_heads_that_are_not_there(taught: Path, tmp_path: Path) -> None:
+    for reference, reason in (
+        (str(tmp_path), "has no heads; give the folder of a set"),
+        (str(taught / "trained/1"), "has no heads, but a reencoder"),
+    ):
+        with pytest.raises(ModelUnavailable, match=reason):
+            load_model(f"heads:{reference}")
 
 
 def test_what_is_not_better_is_refused_and_nothing_changes(drawn: Path) -> None:
