@@ -7,6 +7,7 @@ One file a view, written aside and renamed when complete; a killed run goes on w
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import time
@@ -18,10 +19,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageEnhance
-from torch.nn import functional as F
 
-from engine.encoders.mini_towers import IMAGE_WIDTH, ImageTower, TextTower, WordPieces, pixels
+from engine.encoders.mini import IMAGE_BATCH
+from engine.encoders.mini_towers import (
+    IMAGE_WIDTH,
+    TEXT_WIDTH,
+    ImageTower,
+    TextTower,
+    WordPieces,
+    fold_batch_norms,
+    pixels,
+)
 from training.data import SEED, Photo, read_picture
+from training.precision import has_bfloat16, narrow, products
 
 log = logging.getLogger("training")
 
@@ -66,6 +76,11 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
     mode = "r+" if start else "w+"
     shape = (len(photos), *STEM_SHAPE)
     array = np.lib.format.open_memmap(aside, mode=mode, dtype=np.float16, shape=None if start else shape)
+    stem, few = tower.stem, BATCH
+    if not has_bfloat16():  # float32 is fastest as the engine does it
+        folded = copy.deepcopy(tower)
+        fold_batch_norms(folded)
+        stem, few = folded.stem, IMAGE_BATCH
     began = time.perf_counter()
     for first, stop in _batches(len(photos), start):
         # crops are for training; and a view's randomness hangs on the photograph, so that a resumed
@@ -75,9 +90,9 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
             view_of(read_picture(photos[i]), view, np.random.default_rng((SEED, view, i))) for i in wanted
         ]
         if images:
-            with torch.autocast("cpu", dtype=torch.bfloat16):  # 3 times faster; only training reads this
-                activations = tower.stem(pixels(images))
-            array[wanted] = activations.float().permute(0, 2, 3, 1).numpy().astype(np.float16)
+            with products():  # only training reads this
+                parts = [stem(pixels(images[i : i + few])) for i in range(0, len(images), few)]
+            array[wanted] = torch.cat(parts).float().permute(0, 2, 3, 1).numpy().astype(np.float16)
         progress.write_text(str(stop))
         if first // BATCH % 20 == 0:
             log.info("view %d: %d of %d, %.0f s", view, stop, len(photos), time.perf_counter() - began)
@@ -95,8 +110,8 @@ def cache_means(tower: ImageTower, view: Path) -> Path:
         kept = np.load(view, mmap_mode="r")
         means = np.empty((len(kept), IMAGE_WIDTH), np.float16)
         for first, stop in _batches(len(kept), 0):
-            activations = torch.from_numpy(np.array(kept[first:stop])).bfloat16().permute(0, 3, 1, 2)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            activations = narrow(torch.from_numpy(np.array(kept[first:stop]))).permute(0, 3, 1, 2)
+            with products():
                 means[first:stop] = tower.means(activations).numpy()
         aside = path.with_name(f"{path.name}.part")
         with aside.open("wb") as file:
@@ -138,23 +153,24 @@ def cache_captions(
     path = cache / "captions.npz"
     if not path.exists():
         captions = [caption for photo in photos for caption in photo.captions]
-        rows: list[npt.NDArray[np.float16]] = []
-        meaning: list[npt.NDArray[np.float16]] = []
+        rows: list[npt.NDArray[np.float16]] = [np.empty((0, 0), np.float16)] * len(captions)
+        meaning = np.empty((len(captions), TEXT_WIDTH), np.float16)
+        alike = sorted(range(len(captions)), key=lambda c: len(captions[c]))  # in length: little is padding
         for start, stop in _batches(len(captions), 0):
-            ids, real = pieces.encode(captions[start:stop])
+            chosen = alike[start:stop]
+            ids, real = pieces.encode([captions[c] for c in chosen])
             hidden = tower.start(ids, real)
-            share = real[..., None] / real.sum(1)[:, None, None]
-            sentence = F.normalize((tower.finish(hidden, real) * share).sum(1), dim=-1)
-            meaning.append(sentence.numpy().astype(np.float16))
+            meaning[chosen] = tower.means(hidden, real).numpy()
             half = hidden.numpy().astype(np.float16)
-            rows += [half[i, : int(length)] for i, length in enumerate(real.sum(1))]
+            for c, row, length in zip(chosen, half, real.sum(1).tolist(), strict=True):
+                rows[c] = row[:length].copy()
         aside = cache / "captions.aside.npz"
         np.savez(
             aside,
             states=np.concatenate(rows),
             bounds=np.cumsum([0, *map(len, rows)]),
             first=np.cumsum([0, *(len(photo.captions) for photo in photos)]),
-            meaning=np.concatenate(meaning),
+            meaning=meaning,
         )
         os.replace(aside, path)
     with np.load(path) as kept:

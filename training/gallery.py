@@ -21,6 +21,7 @@ from engine.fusion import FusionModel
 from training.features import WHOLE, CaptionStates
 from training.heads import without_ends
 from training.model import Model
+from training.precision import narrow, products
 
 DEPTH = 100  # candidates the reranker reads, as in the engine
 TEXT_TO_IMAGE, IMAGE_TO_TEXT = "text-to-image", "image-to-text"
@@ -76,7 +77,7 @@ def encode(
     texts, words, lengths = [], [], []
     for start in range(0, len(captions), 256):
         hidden, real = states.batch(captions[start : start + 256], TEXT_LIMIT)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with products():
             vectors, tokens = model.texts(hidden, real)
         texts.append(vectors)
         inner = (
@@ -95,8 +96,8 @@ def encode_pictures(
     vectors, cells = [], []
     for start in range(0, len(positions), 128):
         array = np.stack([kept[i] for i in positions[start : start + 128]])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            found, tokens = model.pictures(torch.from_numpy(array).bfloat16().permute(0, 3, 1, 2))
+        with products():
+            found, tokens = model.pictures(narrow(torch.from_numpy(array)).permute(0, 3, 1, 2))
         vectors.append(found)
         cells.append((tokens.float() * 127).round().to(torch.int8))
     return torch.cat(vectors), torch.cat(cells)

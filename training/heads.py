@@ -32,6 +32,7 @@ from training.checkpoints import save_checkpoint
 from training.data import SEED, Photo, select
 from training.features import CaptionStates
 from training.model import Model
+from training.precision import narrow, products
 
 log = logging.getLogger("training")
 
@@ -90,7 +91,7 @@ def window(views: Sequence[npt.NDArray[np.float16]], chosen: Ints, rng: np.rando
     array = np.stack(
         [views[v][i, y : y + side, x : x + side] for v, i, (y, x) in zip(view, chosen, corners, strict=True)]
     )
-    return torch.from_numpy(array).bfloat16().permute(0, 3, 1, 2)
+    return narrow(torch.from_numpy(array)).permute(0, 3, 1, 2)
 
 
 def contrast(logits: Tensor, target: Tensor) -> Tensor:
@@ -211,7 +212,7 @@ def _epoch(
     for step, (activations, captions) in enumerate(feed.batches(recipe, rng), epoch * count + 1):
         for group in optimizer.param_groups:
             group["lr"] = group["rate"] * rate_at(step, recipe.epochs * count)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with products():
             parts = losses(model, activations, feed.states, captions, recipe)
             if recipe.pairs:
                 parts["captions"] = caption_loss(model, feed.corpus, recipe.pairs, rng)

@@ -27,6 +27,7 @@ from training.data import SEED, select
 from training.features import WHOLE
 from training.heads import Feed, contrast, follow, rate_at, soft_targets
 from training.model import Model
+from training.precision import products
 
 log = logging.getLogger("training")
 TEXTS = 128  # at a time
@@ -89,7 +90,7 @@ def read_texts(towers: Towers, model: Model, texts: Sequence[str]) -> tuple[Tens
     vectors, means = [], []
     for start in range(0, len(texts), TEXTS):
         ids, real = towers.pieces.encode(texts[start : start + TEXTS])
-        with torch.autocast("cpu", dtype=torch.bfloat16):  # only training reads this
+        with products():  # only training reads this
             hidden = towers.text.start(ids, real)
             vectors.append(model.texts(hidden, real)[0])
             means.append(towers.text.means(hidden, real))

@@ -27,6 +27,7 @@ from training.data import SEED
 from training.gallery import Gallery, Ints, unit
 from training.heads import contrast, rate_at
 from training.model import Model
+from training.precision import products
 
 log = logging.getLogger("training")
 DEPTH = 1  # layers of the cross-attention
@@ -69,7 +70,7 @@ def step_loss(fusion: FusionModel, gallery: Gallery, recipe: Recipe, rng: np.ran
     longest = max(1, int(lengths.max()))
     real = torch.arange(longest) < lengths[:, None]
     words, cells = unit(gallery.words[texts, :longest]), unit(gallery.cells[pictures])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with products():
         words = fusion.aligned(words)
         # one picture against all texts at a time: its keys and values are made once
         judged = torch.stack([fusion.cross(words, real, cells[i : i + 1]) for i in range(len(cells))], 1)
