@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.machine import describe
+from engine.encoders.mini import read_bundle
 from engine.encoders.mini_heads import TOKEN_DIM
 from engine.encoders.mini_towers import GRID, ImageTower, TextTower, WordPieces
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
@@ -77,9 +78,7 @@ def shipped() -> Model:
     towers = mini_weights()
     image, text = ImageTower(load_file(towers / IMAGE_TOWER)), TextTower(load_file(towers / TEXT_TOWER))
     model = Model(image, text, dropout=0.0)
-    tensors = {}
-    for path in bundled_mini().glob("*.safetensors"):
-        tensors.update({name.removeprefix("fusion."): t.float() for name, t in load_file(path).items()})
+    tensors = {n.removeprefix("fusion."): t for n, t in read_bundle(bundled_mini()).items()}
     ours = model.state_dict()
     model.load_state_dict({name: t for name, t in tensors.items() if name in ours}, strict=False)
     return model.eval()

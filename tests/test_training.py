@@ -14,17 +14,21 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from engine.encoders.mini import SCALE, unpacked
+from engine.encoders.mini_heads import POOL_HEADS, Head
 from engine.encoders.mini_joint import Joint
 from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, mini_weights
 from training.calibrate import calibration_error, fit_blend, fit_logistic
 from training.data import read_photos, read_picture, select
+from training.export import packed
 from training.features import CROP, MIRROR, WHOLE, view_of
 from training.gallery import Lists
 from training.heads import contrast, rate_at, soft_targets, window, without_ends
 from training.measure import Ranked, interval, recall_at, separation
 from training.model import Model, soup
 from training.plain import Lesson, Recipe, class_captions, loss_of
+from training.precision import narrow, products
 
 
 def write_tar(path: Path, count: int, captions: int) -> None:
@@ -76,6 +80,50 @@ def test_windows_are_parts_of_the_activations() -> None:
         assert cut.shape[0] == cut.shape[1] and cut.shape[0] % 2 == 1
         corner = int(cut[0, 0])
         assert corner // 17 % 2 == 0 and corner % 17 % 2 == 0
+
+
+def test_what_ships_comes_back_but_for_rounding() -> None:
+    random = torch.Generator().manual_seed(3)
+    scale = torch.logspace(-3, 1, 120)[:, None, None, None]  # rows of very different sizes
+    tensors = {
+        "matrix": scale * torch.randn(120, 100, 1, 1, generator=random),
+        "empty": torch.zeros(200, 100),
+        "row": torch.randn(128, generator=random),
+    }
+    kept = packed(tensors)
+    assert {name: str(tensor.dtype) for name, tensor in kept.items()} == {
+        "matrix": "torch.int8",
+        "matrix" + SCALE: "torch.float32",
+        "empty": "torch.int8",
+        "empty" + SCALE: "torch.float32",
+        "row": "torch.float16",
+    }
+    back = unpacked(kept)
+    assert back.keys() == tensors.keys() and torch.equal(back["empty"], tensors["empty"])
+    assert torch.allclose(back["row"], tensors["row"], rtol=1e-3)
+    error = (back["matrix"] - tensors["matrix"]).abs().amax((1, 2, 3))
+    assert (error <= tensors["matrix"].abs().amax((1, 2, 3)) / 250).all()
+
+
+def test_pooling_before_the_projection_is_pooling_after_it() -> None:
+    torch.manual_seed(0)
+    head = Head(24).eval()
+    torch.nn.init.normal_(head.mix[-1].weight)  # type: ignore[arg-type]
+    positions, real = torch.randn(3, 7, 24), torch.arange(7) < torch.tensor([[7], [4], [1]])
+    normed = head.norm(positions)
+    shares = head.scores(normed).masked_fill(~real[..., None], -1e4).softmax(1)
+    values = head.values(normed).unflatten(-1, (POOL_HEADS, -1))
+    mean = (normed * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+    pooled = head.mean(mean) + torch.einsum("nth,nthd->nhd", shares, values).flatten(1)
+    expected = torch.nn.functional.normalize(pooled + head.mix(pooled), dim=-1)
+    assert torch.allclose(head(positions, real)[0], expected, atol=1e-5)
+
+
+def test_activations_have_the_type_of_the_products() -> None:
+    layer = torch.nn.Conv2d(2, 3, 1)
+    with products():
+        made = layer(narrow(torch.ones(1, 2, 4, 4, dtype=torch.float16)))
+    assert made.dtype == narrow(torch.ones(1)).dtype
 
 
 def test_contrast_by_hand() -> None:

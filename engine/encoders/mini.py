@@ -1,7 +1,8 @@
 """MiniEncoder: the embedded default model, two published towers under heads trained here.
 
 The published weights come from the cache directory (`weights.py`); what training made, heads and
-tuned last layers, is bundled with the package: float16 safetensors and a `config.json`.
+tuned last layers, is bundled with the package: safetensors (matrices in int8, a scale for each row;
+all else float16) and a `config.json`.
 
 `mini-de` is the same model with German word pieces in place of the English ones. Its pictures are
 mini's to the last bit and its texts lie in the same space, so it has mini's stamp.
@@ -35,6 +36,7 @@ CELLS = mini_towers.GRID**2
 WORDS = mini_towers.TEXT_LIMIT - 2  # [CLS] and [SEP] are no words
 IMAGE_BATCH = 4  # larger ones fall out of the processor's cache: 32 take twice as long a picture
 TEXT_BATCH = 64
+SCALE = "/scale"  # ends the name of the scales of a tensor's rows
 T = TypeVar("T")
 
 
@@ -46,7 +48,7 @@ def load_mini(
     `words` is the folder of word pieces of another language than English.
     """
     folder = bundle or bundled_mini()
-    trained = _read_bundle(folder)
+    trained = read_bundle(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     encoder = MiniEncoder(trained, device, words)
     family = config.get("family", CROSS)
@@ -158,13 +160,24 @@ def _in_batches(
     return Encoded(vectors, tokens, lengths)
 
 
-def _read_bundle(folder: Path) -> dict[str, Tensor]:
-    """Read every tensor of a bundle, from float16 to float32."""
-    return {
-        name: tensor.float()
-        for path in sorted(folder.glob("*.safetensors"))
-        for name, tensor in load_file(path).items()
-    }
+def read_bundle(folder: Path) -> dict[str, Tensor]:
+    """Read every tensor of a bundle as float32."""
+    kept: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        kept.update(load_file(path))
+    return unpacked(kept)
+
+
+def unpacked(kept: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Turn tensors as they are kept into float32: int8 rows times their scales, the others as they are."""
+    tensors = {}
+    for name, tensor in kept.items():
+        if tensor.dtype == torch.int8:
+            scale = kept[name + SCALE].view(-1, *[1] * (tensor.ndim - 1))
+            tensors[name] = tensor.float() * scale
+        elif not name.endswith(SCALE):
+            tensors[name] = tensor.float()
+    return tensors
 
 
 def _read_pieces(folder: Path) -> tuple[Tensor, Tensor]:

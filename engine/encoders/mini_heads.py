@@ -18,8 +18,8 @@ POOL_HEADS = 8
 class Head(nn.Module):
     """Attention pooling beside the mean, and a projection of each position.
 
-    Each of POOL_HEADS scores the positions with a learned query and averages its own share of the
-    projected values, as in CLIP's attention pooling (arXiv 2103.00020) with the queries as weights.
+    Each of POOL_HEADS scores the positions with a learned query, averages them, and projects the average to
+    its share of the vector, as in CLIP's attention pooling (arXiv 2103.00020) with the queries as weights.
     """
 
     def __init__(self, width: int, dropout: float = 0.0) -> None:
@@ -45,10 +45,11 @@ class Head(nn.Module):
         share = real.to(positions.dtype)[..., None]  # (n, t, 1)
         average = (positions * share).sum(1) / share.sum(1).clamp(min=1)
         scores = self.scores(positions).masked_fill(~real[..., None], -1e4)  # (n, t, heads)
-        values = self.values(self.drop(positions)).unflatten(
-            -1, (POOL_HEADS, -1)
-        )  # (n, t, heads, dim / heads)
-        pooled = torch.einsum("nth,nthd->nhd", scores.softmax(1), values).flatten(1)
+        looked = scores.softmax(1).transpose(1, 2) @ self.drop(positions)  # (n, heads, width)
+        weights = self.values.weight.view(
+            POOL_HEADS, -1, self.values.in_features
+        )  # (heads, dim / heads, width)
+        pooled = torch.einsum("nhw,hdw->nhd", looked, weights).flatten(1) + self.values.bias
         vectors = self.mean(self.drop(average)) + pooled
         vectors = vectors + self.mix(vectors)
         tokens = F.normalize(self.token(self.drop(positions)), dim=-1) * share
