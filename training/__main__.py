@@ -34,6 +34,7 @@ from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_means, 
 from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, encode, lists
 from training.joint import furnish, joined
 from training.model import Model, soup
+from training.precision import has_bfloat16
 
 log = logging.getLogger("training")
 BUNDLE = Path(__file__).parent.parent / "data" / "models" / "mini"
@@ -149,7 +150,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("data/cache"), help="for features and checkpoints")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    log.info("seed %d, on %s processors, float32 weights with bfloat16 products", SEED, os.cpu_count())
+    products = "bfloat16" if has_bfloat16() else "float32"
+    log.info("seed %d, on %s processors, float32 weights, %s products", SEED, os.cpu_count(), products)
     arguments.work.mkdir(parents=True, exist_ok=True)
     with stage("everything"):
         work = prepare(arguments.data, arguments.work)
