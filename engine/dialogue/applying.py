@@ -16,7 +16,8 @@ from engine.query import MAX_PARTS
 from engine.types import Kind, Part, Query
 
 LIKE, UNLIKE = 0.5, -0.3  # an item says more than words do: its picture is nearer to other pictures
-ADDED = 0.5  # what comes later is a detail: on a par, a few of them would drown what is looked for
+JOIN = ", "  # what is added is read with what is looked for, as one sentence (bench/dialogue.py),
+JOINED = 30  # of so many words at most: models read no more than some sixty tokens of a text
 LESS = -0.5
 QUALITY, OPPOSITE = 0.5, -0.25
 MOST = 2.0  # that one part can count, however often it is asked for
@@ -77,7 +78,7 @@ class Applying:
             self._replace(texts[rival], text)
             self._say(f"replaced: {texts[rival]} by {text}")
             return
-        self._append(Part(text=text, weight=ADDED if self._texts(True) else 1.0))
+        self._join(text)
         self._say(f"added: {text}" if texts or self.asked.query.parts[1:] else f"new search: {text}")
 
     def less(self, move: Move) -> None:
@@ -101,7 +102,7 @@ class Applying:
     def drop(self, move: Move) -> None:
         """Say no more of something, neither for nor against it."""
         text = ARTICLES.sub("", move.text)
-        texts = [part.text for part in self.asked.query.parts if part.text is not None]
+        texts = [*self._texts(True), *self._texts(False)]
         there = _place(texts, text)
         holding = [one for one in texts if re.search(rf"\b{re.escape(text)}\b", one, re.IGNORECASE)]
         if there is None and not holding:
@@ -210,9 +211,18 @@ class Applying:
         self.understood.append(line)
 
     def _texts(self, wanted: bool) -> list[str]:
-        """Return the texts that are wanted, or those that are taken away."""
-        parts = self.asked.query.parts
-        return [part.text for part in parts if part.text is not None and (part.weight > 0) == wanted]
+        """Return what is wanted in words, or what is taken away, one by one."""
+        parts = [part for part in self.asked.query.parts if (part.weight > 0) == wanted]
+        return [text for part in parts if part.text is not None for text in part.text.split(JOIN)]
+
+    def _join(self, text: str) -> None:
+        parts = list(self.asked.query.parts)
+        places = [place for place, part in enumerate(parts) if part.text is not None and part.weight == 1]
+        whole = f"{parts[places[-1]].text}{JOIN}{text}" if places else ""
+        if not places or len(whole.split()) > JOINED:
+            return self._append(Part(text=text))
+        parts[places[-1]] = replace(parts[places[-1]], text=whole)
+        self.asked = self.asked.with_parts(tuple(parts))
 
     def _append(self, part: Part) -> None:
         self.asked = self.asked.with_parts((*self.asked.query.parts, part))
@@ -231,11 +241,22 @@ class Applying:
         self._change(text, weighed)
 
     def _change(self, text: str, change: Callable[[Part], Part | None]) -> None:
-        changed = [change(p) if p.text == text else p for p in self.asked.query.parts]
-        query = self.asked.query
-        phrases = tuple(p for p in query.phrases if any(one and p in (one.text or "") for one in changed))
-        parts = tuple(part for part in changed if part is not None)
-        self.asked = replace(self.asked, query=Query(parts, query.kind, phrases))
+        """Change one of the texts; one that gets a weight of its own becomes a part of its own."""
+        query, parts = self.asked.query, list[Part]()
+        for part in query.parts:
+            texts = part.text.split(JOIN) if part.text is not None else []
+            if text not in texts:
+                parts.append(part)
+                continue
+            place, new = texts.index(text), change(replace(part, text=text))
+            joined = new is not None and new.weight == part.weight
+            texts[place : place + 1] = [new.text or ""] if new is not None and joined else []
+            if texts:
+                parts.append(replace(part, text=JOIN.join(texts)))
+            if new is not None and not joined:
+                parts.append(new)
+        phrases = tuple(p for p in query.phrases if any(p in (part.text or "") for part in parts))
+        self.asked = replace(self.asked, query=Query(tuple(parts), query.kind, phrases))
 
 
 def _plain(text: str) -> str:
