@@ -47,7 +47,7 @@ def demo(
     report, start = Report(), time.perf_counter()
     heading(f"Indexing {photos} into {gallery}")
     with stop_on_interrupt() as stop:
-        index_with_bar(Job([str(photos)], Reading(), False, False, gallery, model, None), report, stop)
+        index_with_bar(Job([str(photos)], Reading(), gallery, model), report, stop)
     show_report(report, gallery, time.perf_counter() - start)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)

@@ -85,13 +85,13 @@ class Job:
 
     sources: list[str]
     reading: Reading
-    sync: bool
-    ocr: bool
-    regions: Path | None
-    captions: bool | str
     gallery: Path
-    model: str | None
-    device: str | None
+    model: str | None = None
+    device: str | None = None
+    sync: bool = False
+    ocr: bool = False
+    regions: Path | None = None
+    captions: bool | str = False
 
 
 @guarded
@@ -117,7 +117,7 @@ def index(
     from indexer import Reading, parse_columns
 
     reading = Reading(images, parse_columns(columns) if columns is not None else {})
-    job = Job(sources, reading, sync, ocr, regions, captioner or captions, gallery, model, device)
+    job = Job(sources, reading, gallery, model, device, sync, ocr, regions, captioner or captions)
     report = Report()
     start = time.perf_counter()
     with stop_on_interrupt() as stop:

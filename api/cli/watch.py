@@ -19,8 +19,6 @@ from engine.errors import BadInput, GalleryBusy
 from engine.types import Report
 
 if TYPE_CHECKING:
-    from watchfiles import Change
-
     from engine import SearchEngine
 
 LONGEST = 10
@@ -83,9 +81,9 @@ class _Job:
         """
         from watchfiles import Change, watch
 
-        for changed in watch(
+        for every in watch(
             *self.folders,
-            watch_filter=self._is_wanted,
+            watch_filter=None,  # else nothing is yielded while the gallery itself is read and written
             debounce=round(1000 * LONGEST * quiet),
             step=round(1000 * quiet),
             rust_timeout=LOOK_MS,
@@ -93,6 +91,7 @@ class _Job:
             stop_event=self._stop,
             raise_interrupt=False,
         ):
+            changed = [(change, name) for change, name in every if self._is_wanted(name)]
             gone = any(change is Change.deleted for change, _ in changed)
             yield sorted({path for _, name in changed for path in _pictures(Path(name))}), gone
 
@@ -101,8 +100,10 @@ class _Job:
         from api.documents import report_document
         from indexer import index
 
+        if not sources:
+            return
         start, report = time.perf_counter(), Report()
-        while sources and not self._stop.is_set():
+        while not self._stop.is_set():
             try:
                 there = [path for path in sources if path.exists()]
                 index(self.engine, there, sync=sync, ocr=self._ocr, report=report, stop=self._stop)
@@ -115,7 +116,7 @@ class _Job:
         elif report != Report():
             show_report(report, self.engine.path, time.perf_counter() - start)
 
-    def _is_wanted(self, change: Change, name: str) -> bool:
+    def _is_wanted(self, name: str) -> bool:
         """Leave out hidden names, the gallery itself, and files that are neither pictures nor captions."""
         from indexer.sources.folder import is_picture
         from indexer.sources.sidecars import SUFFIXES

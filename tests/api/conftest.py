@@ -26,8 +26,9 @@ def client(gallery: Path) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A Chromium for one file of tests: while it is there, its event loop allows no other in this process."""
     with chromium() as browser:
         yield browser
 

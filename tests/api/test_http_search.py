@@ -156,7 +156,7 @@ def test_a_box_of_a_sent_picture_is_what_is_looked_for(client: TestClient) -> No
         ({"parts": [{"like": 1, "region": [0, 0, 1]}]}, "parts.0.region"),
         ({"parts": [{"like": 1, "region": [0, 0, 5000, 1]}]}, "reaches outside the picture; the picture is"),
         ({"parts": [{"text": "red", "wieght": 2}]}, "parts.0.wieght"),
-        ({"parts": []}, "give at least one of query, text, image, like and parts"),
+        ({"parts": []}, "give at least one of query, text, image, image_url, like and parts"),
     ],
 )
 def test_a_query_that_is_none_is_refused(
