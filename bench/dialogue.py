@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from bench.machine import describe
-from engine import Item, Part, Query, SearchEngine
+from engine import Item, Part, Query, Result, SearchEngine
 from engine.dialogue import Sessions
 from engine.evaluate import RESAMPLES, CaptionedPicture
 from engine.options import Options
@@ -103,19 +103,24 @@ def measure(
             for turn, utterance in enumerate(dialogue.utterances):
                 done = sessions.say(id, utterance, options)
                 if turn and utterance == dialogue.details[turn]:
-                    bare, went_on = bare + 1, went_on + (len(done.session.asked.query.parts) > 1)
-                found["session"][row, turn] = target in done.session.shown
+                    bare, went_on = bare + 1, went_on + (not done.understood[0].startswith("new search"))
+                found["session"][row, turn] = target in _nearest(done.result)
                 texts = {
                     "last utterance": dialogue.details[turn],
                     "all as one text": fitting(", ".join(dialogue.details[: turn + 1]), engine),
                 }
                 for way, text in texts.items():
                     hits = engine.search(Query((Part(text=text),), "image"), k=CUT, rerank=rerank)
-                    found[way][row, turn] = target in [hit.item.id for hit in hits.hits or hits.misses]
+                    found[way][row, turn] = target in _nearest(hits)
             sessions.delete(id)
             if (row + 1) % 50 == 0:
                 print(f"{row + 1} of {len(dialogues)} dialogues", file=sys.stderr)
     return found, bare, went_on
+
+
+def _nearest(result: Result | None) -> list[int]:
+    """Return the ids of the hits, or of what is offered where nothing is said to match."""
+    return [hit.item.id for hit in result.hits or result.misses] if result else []
 
 
 def fitting(text: str, engine: SearchEngine) -> str:

@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=120)
     options = parser.parse_args()
     encoder = load_model("mini", None).encoder
-    judge = Judge(lambda texts: encoder.encode_text(texts).vectors)
+    judge = Judge(lambda texts: encoder.encode_text(texts).vectors, lambda text: True)
     with gzip.open(options.data / "captions/coco-captions.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line)["captions"] for line in file]
     drawn = np.random.default_rng(SEED).permutation(len(rows))[: 2 * options.pairs]

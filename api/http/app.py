@@ -100,25 +100,11 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
     app.state.keys = Keys(settings.keys_file)
     app.state.repeats = Repeats(settings.state / "answers", settings.repeat_hours)
     app.state.rates = Rates(settings.rate)
-    app.state.load = load = Load()
-    app.state.figures = Figures(load, lambda: getattr(app.state, "services", None))
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
-    app.add_middleware(Guard, settings=settings, load=load)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"],
-            expose_headers=["etag", "retry-after", "x-request-id", "idempotency-replayed"],
-        )
-    app.add_middleware(Watch, figures=app.state.figures)
+    app.state.load = Load()
+    app.state.figures = Figures(app.state.load, lambda: getattr(app.state, "services", None))
+    _guard(app, settings)
     problems.install(app)
-    for router in GALLERY_ROUTES:
-        app.include_router(router, prefix="/v1")
-        app.include_router(router, prefix="/v1/galleries/{gallery}", include_in_schema=False)
-    for router in SERVER_ROUTES:
-        app.include_router(router)
+    _route(app)
     page.mount(app)
 
     def described() -> dict[str, Any]:
@@ -128,6 +114,29 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
 
     app.openapi = described  # type: ignore[method-assign]
     return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Put around the app what every request passes through, the outermost last."""
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Guard, settings=settings, load=app.state.load)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"],
+            expose_headers=["etag", "retry-after", "x-request-id", "idempotency-replayed"],
+        )
+    app.add_middleware(Watch, figures=app.state.figures)
+
+
+def _route(app: FastAPI) -> None:
+    for router in GALLERY_ROUTES:
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1/galleries/{gallery}", include_in_schema=False)
+    for router in SERVER_ROUTES:
+        app.include_router(router)
 
 
 def _open(settings: Settings, opened: ExitStack) -> tuple[SearchEngine, ...]:

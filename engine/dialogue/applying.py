@@ -17,7 +17,7 @@ from engine.types import Kind, Part, Query
 
 LIKE, UNLIKE = 0.5, -0.3  # an item says more than words do: its picture is nearer to other pictures
 JOIN = ", "  # what is added is read with what is looked for, as one sentence (bench/dialogue.py),
-JOINED = 30  # of so many words at most: models read no more than some sixty tokens of a text
+ADDED = 0.5  # or, where the model cannot read a sentence that long, as a part that counts less
 LESS = -0.5
 QUALITY, OPPOSITE = 0.5, -0.25
 MOST = 2.0  # that one part can count, however often it is asked for
@@ -217,11 +217,11 @@ class Applying:
 
     def _join(self, text: str) -> None:
         parts = list(self.asked.query.parts)
-        places = [place for place, part in enumerate(parts) if part.text is not None and part.weight == 1]
-        whole = f"{parts[places[-1]].text}{JOIN}{text}" if places else ""
-        if not places or len(whole.split()) > JOINED:
-            return self._append(Part(text=text))
-        parts[places[-1]] = replace(parts[places[-1]], text=whole)
+        open_ones = [n for n, p in enumerate(parts) if p.text is not None and p.weight in (1, ADDED)]
+        whole = f"{parts[open_ones[-1]].text}{JOIN}{text}" if open_ones else ""
+        if not open_ones or not self.judge.fits(whole):
+            return self._append(Part(text=text, weight=ADDED if open_ones else 1.0))
+        parts[open_ones[-1]] = replace(parts[open_ones[-1]], text=whole)
         self.asked = self.asked.with_parts(tuple(parts))
 
     def _append(self, part: Part) -> None:

@@ -47,9 +47,10 @@ SAME_SLOT = (
 
 @dataclass
 class Judge:
-    """Decides by the vectors of texts; `encode` gives (n, dim) unit vectors."""
+    """Decides by the vectors of texts: `encode` gives (n, dim) unit vectors, of a text that `fits`."""
 
     encode: Callable[[Sequence[str]], Floats]
+    fits: Callable[[str], bool]
     _known: dict[str, Floats] = field(default_factory=dict)
 
     def vectors(self, texts: Sequence[str]) -> Floats:

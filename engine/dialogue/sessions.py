@@ -80,10 +80,14 @@ class Sessions:
         self._endpoint = endpoint
         self._files = files
         self._clock = clock
-        self._judge = Judge(engine.encode)
+        self._judge = Judge(engine.encode, self._fits)
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         self._folder = TemporaryDirectory() if engine.read_only else None
         self._store = Store(Path(self._folder.name) / "sessions.db") if self._folder else engine.store
+
+    def _fits(self, text: str) -> bool:
+        encoder = self._engine.load().encoder
+        return encoder.count_tokens(text) <= encoder.text_limit
 
     def __enter__(self) -> Sessions:
         return self
