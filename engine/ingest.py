@@ -100,13 +100,12 @@ def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
     """Find the new files whose content the gallery has under a uri where no file is any more."""
     files = [record for record in records if record.picture == record.uri]
     twins = store.files_of(record.digest for record in files) if files else {}
-    moved: dict[str, str] = {}
-    for record in files:
-        gone = (uri for uri in twins.get(record.digest, ()) if (path := uri_path(uri)) and is_gone(path))
-        old = next((uri for uri in gone if uri not in moved.values()), None)
-        if old is not None:
-            moved[record.uri] = old
-    return moved
+    gone = {
+        digest: (uri for uri in uris if (path := uri_path(uri)) and is_gone(path))
+        for digest, uris in twins.items()
+    }
+    found = ((record.uri, next(gone.get(record.digest, iter(())), None)) for record in files)
+    return {uri: old for uri, old in found if old is not None}
 
 
 def _as_item(given: Item | Path | str) -> Item:
