@@ -120,7 +120,7 @@ def measure(
 
 def _nearest(result: Result | None) -> list[int]:
     """Return the ids of the hits, or of what is offered where nothing is said to match."""
-    return [hit.item.id for hit in result.hits or result.misses] if result else []
+    return [hit.item.id for hit in result.hits or result.misses] if result is not None else []
 
 
 def fitting(text: str, engine: SearchEngine) -> str:
