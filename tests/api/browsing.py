@@ -11,7 +11,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 ARGUMENTS = [
     "--headless",
@@ -94,6 +94,7 @@ def page_of(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", asked)
     page.set_default_timeout(15_000)
+    expect.set_options(timeout=15_000)
     yield page
     context.close()
     assert not (quiet and complaints), complaints
