@@ -118,7 +118,7 @@ def measure(
     return found, bare, went_on
 
 
-def _nearest(result: Result | None) -> list[int]:
+def _nearest(result: Result | None) -> list[int | None]:
     """Return the ids of the hits, or of what is offered where nothing is said to match."""
     return [hit.item.id for hit in result.hits or result.misses] if result is not None else []
 
