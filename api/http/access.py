@@ -3,6 +3,7 @@
     @router.get("/items/{id}", dependencies=[READ], …)
 
 `admin` may do all, `write` may read too. While there is no file of keys, so may whoever reaches the service.
+A key comes in a header, or from the service's own page in a cookie (`cookies.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
+from api.http.cookies import key_in_cookie
 from api.http.keys import Key, Keys, Scope
 from api.http.problems import Problem
 
@@ -36,7 +38,8 @@ async def allow(
 ) -> Key | None:
     """Let a request through that has the scopes, and return its key (`None` where none is needed)."""
     keys: Keys = request.app.state.keys
-    key = _checked(keys, bearer.credentials if bearer is not None else header) if keys.needed else None
+    given = bearer.credentials if bearer is not None else header or key_in_cookie(request)
+    key = checked(keys, given) if keys.needed else None
     await request.app.state.rates.count(request, key.id if isinstance(key, Key) else None)
     if isinstance(key, Problem):
         raise key
@@ -52,7 +55,7 @@ async def allow(
     return key
 
 
-def _checked(keys: Keys, given: str | None) -> Key | Problem:
+def checked(keys: Keys, given: str | None) -> Key | Problem:
     """Return the key that was given, or why it does not do: that is told once the attempt is counted."""
     if given is None:
         said = "This service needs an API key; send it as Authorization: Bearer KEY"

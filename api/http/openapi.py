@@ -27,6 +27,7 @@ TAGS = [
     {"name": "items", "description": "Add, look at and remove items."},
     {"name": "doors", "description": "The same engine, as the clients of other services call it."},
     {"name": "jobs", "description": "Long work: started, followed, cancelled."},
+    {"name": "sign-in", "description": "How the page sends an API key: a browser's pictures cannot."},
     {"name": "status", "description": "What the service holds and how it is."},
 ]
 

@@ -270,6 +270,14 @@ class StateReply(BaseModel):
     status: Literal["ok", "ready"]
 
 
+class SignedReply(BaseModel):
+    """Whose key this browser keeps."""
+
+    needed: bool = Field(description="Whether this service asks for keys at all.")
+    name: str | None = Field(description="The key's name; null where none is kept, or it is not valid.")
+    scopes: list[str] = Field(description="What it may do: read, write, admin.")
+
+
 class ProblemReply(BaseModel):
     """What went wrong, as RFC 9457 has it."""
 

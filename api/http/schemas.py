@@ -136,3 +136,9 @@ class ItemsRequest(Strict):
     )
 
     items: list[AnyItem] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class SignInRequest(Strict):
+    """A key for the browser to keep."""
+
+    key: str = Field(max_length=200, description="An API key made by `crosslight keys create`.")

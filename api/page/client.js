@@ -8,11 +8,16 @@ export class ProblemError extends Error {
   }
 }
 
+export const SIGN_IN = "/v1/sign-in";
+let keyNeeded; // gives a promise of a key, which the browser sends along from then on
 let base = "/v1/"; // the routes of the gallery that is looked at; the first one by default
 
 export const route = (path) => base + path;
 export const useGallery = (name) => (base = name ? `/v1/galleries/${encodeURIComponent(name)}/` : "/v1/");
 export const galleries = async () => (await ask("/v1/galleries")).galleries;
+
+export const onKeyNeeded = (act) => (keyNeeded = act);
+export const key = () => keyNeeded();
 
 async function read(response) {
   const document = response.status === 204 ? null : await response.json().catch(() => null);
@@ -27,6 +32,10 @@ export async function ask(path, options) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ProblemError("The service cannot be reached. Is it still running?");
+  }
+  if (response.status === 401 && path !== SIGN_IN) {
+    await key();
+    return ask(path, options);
   }
   return read(response);
 }

@@ -1,6 +1,7 @@
 // Adding pictures to the gallery: several files, a few at a time, with what has been sent and what became of each.
 
-import { route } from "/page/client.js";
+import { key, route } from "/page/client.js";
+import { denied, mayAdd, openSignIn } from "/page/signin.js";
 
 const find = (id) => document.getElementById(id);
 const [dialog, input, bar, status, failures] = ["upload", "upload-files", "upload-bar", "upload-status", "upload-failures"].map(find);
@@ -8,6 +9,8 @@ const [dialog, input, bar, status, failures] = ["upload", "upload-files", "uploa
 // The service takes bodies up to a limit, and each answer is a step of the progress.
 const MOST_BYTES = 12_000_000;
 const MOST_FILES = 8;
+
+let busy = false; // while files are being sent
 
 function batches(files) {
   const all = [[]];
@@ -35,6 +38,7 @@ function send(files, sent) {
     request.upload.addEventListener("progress", ({ loaded }) => sent(loaded));
     request.addEventListener("load", () => {
       if (request.status === 200) resolve(request.response);
+      else if (request.status === 401) resolve(key().then(() => send(files, sent)));
       else reject(new Error(request.response?.detail ?? `The service answered ${request.status}`));
     });
     request.addEventListener("error", () => reject(new Error("The service cannot be reached. Is it still running?")));
@@ -56,7 +60,7 @@ async function upload(files) {
   let before = 0;
   failures.replaceChildren();
   bar.hidden = false;
-  input.disabled = true;
+  input.disabled = busy = true;
   for (const batch of batches(files)) {
     const bytes = batch.reduce((sum, { size }) => sum + size, 0);
     status.textContent = `Sending, ${plural(files.length, "picture")} in all…`;
@@ -78,7 +82,7 @@ async function upload(files) {
     counts.failed && `${counts.failed} not added`,
   ];
   status.textContent = `${told.filter(Boolean).join(", ")}.`;
-  input.disabled = false;
+  input.disabled = busy = false;
   input.value = "";
   return counts.added + counts.updated;
 }
@@ -89,11 +93,15 @@ export function onUpload(changed) {
     failures.replaceChildren();
     status.textContent = "";
     bar.hidden = true;
+    find("upload-denied").hidden = mayAdd();
+    find("upload-denied-told").textContent = denied();
+    input.disabled = !mayAdd();
     dialog.showModal();
   });
+  find("upload-key").addEventListener("click", openSignIn);
   find("upload-close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("click", (event) => event.target === dialog && !input.disabled && dialog.close());
-  dialog.addEventListener("cancel", (event) => input.disabled && event.preventDefault());
+  dialog.addEventListener("click", (event) => event.target === dialog && !busy && dialog.close());
+  dialog.addEventListener("cancel", (event) => busy && event.preventDefault());
   input.addEventListener("change", async () => {
     if (input.files.length && (await upload([...input.files]))) changed();
   });

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from serving import client_of, picture_bytes
+from serving import BASE_URL, client_of, picture_bytes
 from starlette.testclient import TestClient
 
 from api.http import Settings, create_app
@@ -15,7 +15,7 @@ from api.http.keys import Keys
 from api.http.server import check_open
 from engine import BadInput
 
-PUBLIC = {"/healthz", "/readyz", "/v1/health", "/"}
+PUBLIC = {"/healthz", "/readyz", "/v1/health", "/v1/sign-in", "/"}
 
 
 def auth(key: str) -> dict[str, str]:
@@ -54,6 +54,52 @@ def test_a_key_may_do_what_its_scopes_say(gallery: Path) -> None:
         assert client.get("/v1/info", headers=auth(writer)).status_code == 200
         assert client.get("/v1/galleries/gallery/info").status_code == 401
         assert client.get("/healthz").status_code == 200
+
+
+def test_the_page_signs_in_by_a_cookie_that_no_other_page_can_use(gallery: Path) -> None:
+    keys = Keys(Settings(gallery).keys_file)
+    _, text = keys.create("writer", ["write"])
+    home = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
+    site = "http://elsewhere.example"
+    with client_of(create_app(Settings(gallery, cors_origins=(site,)))) as client:
+        assert client.post("/v1/sign-in", json={"key": text}).status_code == 403
+        assert client.post("/v1/sign-in", json={"key": text}, headers={"origin": site}).status_code == 403
+        assert client.post("/v1/sign-in", json={"key": "cl_1_2"}, headers=home).status_code == 401
+        nobody = {"needed": True, "name": None, "scopes": []}
+        assert client.get("/v1/sign-in").json() == nobody and not client.cookies
+        signed = client.post("/v1/sign-in", json={"key": text}, headers=home)
+        assert signed.json() == {"needed": True, "name": "writer", "scopes": ["write"]}
+        marks = {part.strip().lower() for part in signed.headers["set-cookie"].split(";")}
+        assert {"httponly", "samesite=strict", "path=/"} <= marks and "secure" not in marks
+
+        search = {"json": {"text": "red"}}
+        assert client.post("/v1/search", headers=home, **search).status_code == 200
+        assert client.post("/v1/search", headers={"origin": BASE_URL}, **search).status_code == 200
+        assert client.delete("/v1/items/1", headers=home).status_code == 204
+        assert client.get("/v1/items/2/thumbnail", headers={"sec-fetch-site": "none"}).status_code == 200
+        for foreign in (
+            {"origin": site},  # allowed to ask, with a key of its own
+            {"origin": site, "sec-fetch-site": "same-origin"},
+            {"origin": BASE_URL, "sec-fetch-site": "same-site"},
+            {"sec-fetch-site": "cross-site"},
+            {},
+        ):
+            assert client.post("/v1/search", headers=foreign, **search).status_code == 401, foreign
+        assert client.get("/v1/items/2/thumbnail", headers={"sec-fetch-site": "same-site"}).status_code == 401
+
+        assert client.delete("/v1/sign-in", headers=home).status_code == 204
+        assert client.post("/v1/search", headers=home, **search).status_code == 401
+        client.post("/v1/sign-in", json={"key": text}, headers=home)
+        keys.revoke("writer")
+        assert client.get("/v1/sign-in", headers=home).json() == nobody
+
+
+def test_over_https_the_cookie_stays_there(gallery: Path) -> None:
+    _, text = Keys(Settings(gallery).keys_file).create("reader", ["read"])
+    with TestClient(create_app(Settings(gallery)), base_url="https://localhost") as client:
+        home = {"origin": "https://localhost"}
+        signed = client.post("/v1/sign-in", json={"key": text}, headers=home)
+        assert "; Secure" in signed.headers["set-cookie"]
 
 
 def test_a_revoked_key_is_refused_by_a_running_service(gallery: Path) -> None:
