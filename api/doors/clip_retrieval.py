@@ -15,6 +15,7 @@ from api.http.access import READ
 from api.http.problems import Problem, invalid
 from api.http.schemas import MAX_ID
 from api.http.state import Service, Services
+from api.http.tracing import Traced
 from engine import BadInput, EngineError, Hit, Item, ItemNotFound, Part, Query, SearchEngine
 from engine.options import MAX_K
 
@@ -99,7 +100,10 @@ router = APIRouter(tags=["doors"], route_class=route_shaped(shaped))
     openapi_extra=described(KnnRequest),
 )
 def knn(
-    request: Request, galleries: Services, wanted: Annotated[KnnRequest, Depends(knn_request)]
+    request: Request,
+    galleries: Services,
+    wanted: Annotated[KnnRequest, Depends(knn_request)],
+    traced: Traced,
 ) -> list[dict[str, Any]]:
     """Give the nearest by cosine, as clip-retrieval does: neither captions nor the reranker are asked."""
     gallery = _named(wanted.indice_name, galleries)
@@ -112,6 +116,7 @@ def knn(
         group=wanted.deduplicate,
         signals={signal: 1.0},
     )
+    traced(result)
     hits = result.hits or result.misses
     base = f"{request.base_url}v1/galleries/{gallery.name}/items"
     return [

@@ -40,6 +40,7 @@ from api.http.rates import Rates
 from api.http.repeats import Repeats
 from api.http.settings import Settings
 from api.http.state import Service
+from api.http.tracing import Tracing
 from api.http.watching import Watch
 from engine import SearchEngine
 from engine.dialogue import Sessions
@@ -95,6 +96,8 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
                 await run_in_threadpool(jobs.close)
                 await warming
                 app.state.services = app.state.jobs = None
+                if app.state.tracing is not None:
+                    await run_in_threadpool(app.state.tracing.close)
 
     # The interactive pages FastAPI offers load their scripts from another host, so they are off.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -104,6 +107,7 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
     app.state.rates = Rates(settings.rate)
     app.state.load = Load()
     app.state.figures = Figures(app.state.load, lambda: getattr(app.state, "services", None))
+    app.state.tracing = Tracing(app) if settings.tracing else None
     _guard(app, settings)
     problems.install(app)
     _route(app)

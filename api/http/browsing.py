@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query
 
 from api.documents import Document, item_document
 from api.http.access import READ
-from api.http.asking import FacetsRequest, FilterRequest
+from api.http.asking import FacetsRequest, FilterRequest, typed_query
 from api.http.openapi import problems
 from api.http.replies import FacetsReply, FilterReply, ItemPageReply
 from api.http.state import Engine
+from api.http.tracing import Traced
 from engine import BadInput
-from engine.grammar import parse as parse_query
 from engine.query import MAX_CHARACTERS
 
 router = APIRouter(tags=["items"])
@@ -61,14 +61,13 @@ def listed(
     responses=problems(400, 401, 403, 404, 409, 422, 429, 503),
     dependencies=[READ],
 )
-def facets(engine: Engine, wanted: FacetsRequest) -> Document:
+def facets(engine: Engine, wanted: FacetsRequest, traced: Traced) -> Document:
     """Count the values of metadata columns, of all items, of those a filter allows, or of a query's best."""
     among = None
     if wanted.query is not None:
-        query = parse_query(wanted.query)
-        if any(part.picture is not None for part in query.parts):
-            raise BadInput("a query for facets is of words and items; no picture file is read over HTTP")
+        query = typed_query(wanted.query)
         result = engine.search(query, k=wanted.first, filter=wanted.filter, rerank=False)
+        traced(result)
         among = [hit.item.id for hit in result.hits if hit.item.id is not None]
     counted = {
         column: [

@@ -13,6 +13,7 @@ from api.http.bodies import search_request
 from api.http.openapi import form_schema, problems, request_body
 from api.http.replies import SearchReply
 from api.http.state import Engine
+from api.http.tracing import Traced
 
 router = APIRouter(tags=["search"])
 
@@ -53,7 +54,9 @@ FORM_SCHEMA = form_schema(
     dependencies=[READ],
     openapi_extra=request_body("SearchRequest", FORM_SCHEMA),
 )
-def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_request)]) -> Document:
+def search(
+    engine: Engine, wanted: Annotated[SearchRequest, Depends(search_request)], traced: Traced
+) -> Document:
     """Give the best hits, best first. The reply is the one `crosslight search --json` prints."""
     query = to_query(wanted)
     result = engine.search(
@@ -68,4 +71,5 @@ def search(engine: Engine, wanted: Annotated[SearchRequest, Depends(search_reque
         signals=wanted.signals,
         page=wanted.page,
     )
+    traced(result)
     return result_document(query, result)

@@ -14,6 +14,7 @@ from api.http.openapi import problems
 from api.http.replies import QueryReply, SearchReply
 from api.http.schemas import Kind, Strict
 from api.http.state import Serviced
+from api.http.tracing import Traced
 from engine.dialogue import MAX_SHOWN, Sessions
 from engine.options import Options
 from engine.query import MAX_CHARACTERS
@@ -136,9 +137,11 @@ def show(talk: Talk, id: SessionId) -> Document:
     responses=ERRORS,
     dependencies=[READ],
 )
-def say(talk: Talk, id: SessionId, wanted: SayRequest) -> Document:
+def say(talk: Talk, id: SessionId, wanted: SayRequest, traced: Traced) -> Document:
     """Take a turn. What is not understood leaves the session as it was."""
-    return turn_document(talk.say(id, wanted.text, wanted.options()))
+    turn = talk.say(id, wanted.text, wanted.options())
+    traced(turn.result)
+    return turn_document(turn)
 
 
 @router.put(
@@ -149,9 +152,10 @@ def say(talk: Talk, id: SessionId, wanted: SayRequest) -> Document:
     responses=ERRORS,
     dependencies=[READ],
 )
-def edit(talk: Talk, id: SessionId, wanted: EditRequest) -> Document:
+def edit(talk: Talk, id: SessionId, wanted: EditRequest, traced: Traced) -> Document:
     """Replace query, filter and kind by those given. What does not parse changes nothing."""
     turn = talk.edit(id, wanted.query, wanted.options(), filter=wanted.filter, kind=wanted.kind)
+    traced(turn.result)
     return turn_document(turn)
 
 
@@ -163,9 +167,11 @@ def edit(talk: Talk, id: SessionId, wanted: EditRequest) -> Document:
     responses=ERRORS,
     dependencies=[READ],
 )
-def undo(talk: Talk, id: SessionId, wanted: TurnRequest | None = None) -> Document:
+def undo(talk: Talk, id: SessionId, traced: Traced, wanted: TurnRequest | None = None) -> Document:
     """Go back to the query before the last turn."""
-    return turn_document(talk.undo(id, wanted.options() if wanted else Options()))
+    turn = talk.undo(id, wanted.options() if wanted else Options())
+    traced(turn.result)
+    return turn_document(turn)
 
 
 @router.delete(

@@ -69,6 +69,7 @@ class Settings:
     log_format: Literal["text", "json"] = Field(
         default="text", description="how the log is written: text, or json, one document a line"
     )
+    tracing: bool = Field(default=False, description="send traces by OpenTelemetry, where OTEL_* say")
     repeat_hours: float = Field(
         default=24, gt=0, description="how long the answer to a request with an Idempotency-Key is kept"
     )
