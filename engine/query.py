@@ -128,14 +128,20 @@ def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], sig
 
 def _read(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]]) -> tuple[Read, ...]:
     positive = [(part, own) for part, own in zip(parts, encoded, strict=True) if part.weight > 0]
-    texts = [(part, own[Signal.CAPTION]) for part, own in positive if part.text is not None]
-    whole = sum(part.weight for part, _ in texts)
+    said = [(part.text, part.weight, own[Signal.CAPTION]) for part, own in positive if part.text is not None]
+    texts = [one for one in said if not any(_says(text, one[0]) for text, _, _ in said)]
+    whole = sum(weight for _, weight, _ in texts)
     if texts:
-        return tuple(Read("text", part.text or "", one, part.weight / whole) for part, one in texts)
+        return tuple(Read("text", text, one, weight / whole) for text, weight, one in texts)
     pictures = [
         own[Signal.VISUAL] for part, own in positive if part.picture is not None or part.region is not None
     ]
     return tuple(Read("image", "", one, 1.0) for one in pictures[:1])
+
+
+def _says(text: str, other: str) -> bool:
+    """Say whether a text holds another between its commas, which is then not read again."""
+    return len(other) < len(text) and f", {other}, " in f", {text}, "
 
 
 def _encode(

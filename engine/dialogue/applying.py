@@ -16,8 +16,10 @@ from engine.query import MAX_PARTS
 from engine.types import Kind, Part, Query
 
 LIKE, UNLIKE = 0.5, -0.3  # an item says more than words do: its picture is nearer to other pictures
-JOIN = ", "  # what is added is read with what is looked for, as one sentence (bench/dialogue.py),
-ADDED = 0.5  # or, where the model cannot read a sentence that long, as a part that counts less
+JOIN = ", "  # what is added is read with what is looked for, as one sentence,
+STRESS = 0.25  # and counts a little on its own, while it is one of the last (bench/dialogue.py);
+STRESSED = 4
+NEXT = 0.6  # where the model cannot read a sentence that long, another begins, which counts less
 LESS = -0.5
 QUALITY, OPPOSITE = 0.5, -0.25
 MOST = 2.0  # that one part can count, however often it is asked for
@@ -93,10 +95,8 @@ class Applying:
             rest = _without(whole, text)
             if rest and rest != whole:
                 self._replace(whole, rest)
-        if _place(self._texts(False), text) is None:
-            self._append(Part(text=text, weight=LESS))
-        else:
-            self._weigh(text, LESS)
+        away = _place(self._texts(False), text)
+        self._weigh(text if away is None else self._texts(False)[away], LESS)
         self._say(f"taken off: {text}")
 
     def drop(self, move: Move) -> None:
@@ -129,11 +129,9 @@ class Applying:
             other_side = _place(self._texts(weight < 0), text)
             if other_side is not None:
                 self._drop(self._texts(weight < 0)[other_side])
-            there = _place(self._texts(weight > 0), text)
-            if there is not None:
-                self._weigh(self._texts(weight > 0)[there], weight)
-            else:
-                self._append(Part(text=text, weight=weight))
+            same = self._texts(weight > 0)
+            there = _place(same, text)
+            self._weigh(text if there is None else same[there], weight)
         self._say(f"more of: {move.text}" + (f"; less of: {move.other}" if move.other else ""))
 
     def instead(self, move: Move) -> None:
@@ -213,48 +211,47 @@ class Applying:
     def _texts(self, wanted: bool) -> list[str]:
         """Return what is wanted in words, or what is taken away, one by one."""
         parts = [part for part in self.asked.query.parts if (part.weight > 0) == wanted]
-        return [text for part in parts if part.text is not None for text in part.text.split(JOIN)]
+        texts = [text for part in parts if part.text is not None for text in part.text.split(JOIN)]
+        return list(dict.fromkeys(texts))
 
     def _join(self, text: str) -> None:
+        """Say more in the last sentence that has room for it, else in a new one."""
         parts = list(self.asked.query.parts)
-        open_ones = [n for n, p in enumerate(parts) if p.text is not None and p.weight in (1, ADDED)]
+        open_ones = [n for n, p in enumerate(parts) if p.text is not None and p.weight in (1, NEXT)]
         whole = f"{parts[open_ones[-1]].text}{JOIN}{text}" if open_ones else ""
         if not open_ones or not self.judge.fits(whole):
-            return self._append(Part(text=text, weight=ADDED if open_ones else 1.0))
+            return self._append(Part(text=text, weight=NEXT if open_ones else 1.0))
         parts[open_ones[-1]] = replace(parts[open_ones[-1]], text=whole)
-        self.asked = self.asked.with_parts(tuple(parts))
+        stressed = [part for part in parts if part.text is not None and part.weight == STRESS]
+        kept = [part for part in parts if len(stressed) < STRESSED or part is not stressed[0]]
+        self.asked = self.asked.with_parts((*kept, Part(text=text, weight=STRESS)))
 
     def _append(self, part: Part) -> None:
         self.asked = self.asked.with_parts((*self.asked.query.parts, part))
 
+    def _weigh(self, text: str, more: float) -> None:
+        """Let a text count more, or less where `more` is negative; as a part of its own, if need be."""
+        parts = list(self.asked.query.parts)
+        own = next((n for n, part in enumerate(parts) if part.text == text), None)
+        if own is None:
+            return self._append(Part(text=text, weight=more))
+        weight = round(max(-MOST, min(MOST, parts[own].weight + more)), 3)
+        parts[own] = replace(parts[own], weight=weight or parts[own].weight)
+        self.asked = self.asked.with_parts(tuple(parts))
+
     def _drop(self, text: str) -> None:
-        self._change(text, lambda part: None)
+        self._replace(text, "")
 
     def _replace(self, text: str, new: str) -> None:
-        self._change(text, lambda part: replace(part, text=new))
-
-    def _weigh(self, text: str, more: float) -> None:
-        def weighed(part: Part) -> Part:
-            weight = max(-MOST, min(MOST, part.weight + more))
-            return replace(part, weight=round(weight, 3) or part.weight)
-
-        self._change(text, weighed)
-
-    def _change(self, text: str, change: Callable[[Part], Part | None]) -> None:
-        """Change one of the texts; one that gets a weight of its own becomes a part of its own."""
+        """Say something else, or nothing, wherever a text is said."""
         query, parts = self.asked.query, list[Part]()
         for part in query.parts:
             texts = part.text.split(JOIN) if part.text is not None else []
-            if text not in texts:
+            if text in texts:
+                rest = [new if one == text else one for one in texts]
+                part = replace(part, text=JOIN.join(one for one in rest if one))
+            if part.text != "":
                 parts.append(part)
-                continue
-            place, new = texts.index(text), change(replace(part, text=text))
-            joined = new is not None and new.weight == part.weight
-            texts[place : place + 1] = [new.text or ""] if new is not None and joined else []
-            if texts:
-                parts.append(replace(part, text=JOIN.join(texts)))
-            if new is not None and not joined:
-                parts.append(new)
         phrases = tuple(p for p in query.phrases if any(p in (part.text or "") for part in parts))
         self.asked = replace(self.asked, query=Query(tuple(parts), query.kind, phrases))
 

@@ -27,7 +27,7 @@ ENDING = re.compile(r"(?:[\s,]+(?:please|thanks|thank you|now|though|maybe))*[\s
 
 PLACED = (
     "at in on under over above below beside behind near by through across during around inside outside into"
-    " against wearing holding from of along between while where who that which"
+    " against wearing holding from of along between while where who that which next is are"
 ).split()
 CUT = re.compile(
     r"\s*(?:[,;]\s*(?:and |but )?|\b(?:and|but) )"
@@ -191,5 +191,5 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?:forget|drop|never mind|ignore)(?: about)?(?: the)? (?P<rest>.+)", _words(Do.DROP)),
     _rule(rf"{MUCH}more (?P<rest>.+)", _whole(Do.MORE)),
     _rule(AND + r"|i see|i mean|there should be)(?: (?:with|also|and))* (?P<rest>.+)", _whole(Do.ADD)),
-    _rule(rf"(?P<rest>(?:{'|'.join(PLACED)}|\w+ing) .+)", _whole(Do.ADD)),
+    _rule(rf"(?P<rest>(?:{'|'.join(PLACED)}|\w+ing) .+|\w+ing)", _whole(Do.ADD)),
 )

@@ -37,7 +37,7 @@ def written(turn: Turn) -> str:
 
 def test_a_turn_refines_the_one_before(sessions: Sessions) -> None:
     turn = said(sessions, "red", "the same with yellow")
-    assert (written(turn), turn.understood) == ("red, yellow", ("added: yellow",))
+    assert (written(turn), turn.understood) == ('"red, yellow" + "yellow"*0.25', ("added: yellow",))
     for utterances, nearer, farther in (
         (("red",), "purple", "yellow"),
         (("red", "also yellow"), "yellow", "purple"),
@@ -55,7 +55,24 @@ def test_what_is_taken_away_comes_last(sessions: Sessions) -> None:
     assert name(turn, 8) != "red"
     assert written(said(sessions, "red and yellow", "without yellow")) == '"red" - "yellow"*0.5'
     assert written(said(sessions, "red", "also yellow", "no yellow")) == '"red" - "yellow"*0.5'
-    assert written(said(sessions, "red", "no yellow", "with yellow")) == "red, yellow"
+    assert written(said(sessions, "red", "no yellow", "with yellow")) == '"red, yellow" + "yellow"*0.25'
+
+
+def test_the_last_additions_count_a_little_on_their_own(sessions: Sessions) -> None:
+    colors = ("yellow", "blue", "green", "purple", "black")
+    turn = said(sessions, "red", *(f"also {color}" for color in colors))
+    stressed = "".join(f' + "{color}"*0.25' for color in colors[1:])
+    assert written(turn) == f'"red, {", ".join(colors)}"{stressed}'
+    turn = said(sessions, "also green", "without blue", id=turn.session.id)  # said again, and taken off
+    assert written(turn) == (
+        '"red, yellow, green, purple, black" + "green"*0.75 + "purple"*0.25 + "black"*0.25 - "blue"*0.5'
+    )
+    assert written(said(sessions, "red", "also blue", "more red")) == '"red, blue" + "blue"*0.25 + "red"*0.5'
+
+
+def test_a_bare_action_goes_on(sessions: Sessions) -> None:
+    assert written(said(sessions, "red", "is running")) == '"red, is running" + "is running"*0.25'
+    assert written(said(sessions, "red", "running")) == '"red, running" + "running"*0.25'
 
 
 def test_hits_are_meant_by_their_place(sessions: Sessions) -> None:
@@ -257,7 +274,7 @@ def test_turns_at_once_lose_none_of_each_other(gallery: Path, engine: SearchEngi
         for thread in threads:
             thread.join()
         after = here.show(id)
-    assert sorted(", ".join(after.asked.texts).split(", ")) == sorted(["red", *words])
+    assert set(", ".join(after.asked.texts).split(", ")) == {"red", *words}
     assert (len(after.turns), after.version) == (12, 13)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from engine import BadInput, ItemNotFound, Part, Query, SearchEngine
 from engine.pictures import file_uri
+from engine.query import compose
 from engine.regions import crop
 from engine.types import Region
 
@@ -144,3 +145,17 @@ def test_a_box_of_a_picture_in_memory_is_the_same(engine: SearchEngine, flag: Pa
     out = BytesIO()
     Image.open(flag).save(out, "PNG")
     assert first(engine, Part(picture=out.getvalue(), region=Region(0, 0, 0.4, 1))) == "red"
+
+
+def test_a_text_that_another_says_too_counts_and_is_read_once(engine: SearchEngine) -> None:
+    parts = [Part(text="red, blue"), Part(text="blue", weight=0.25), Part(text="green", weight=0.5)]
+    composed = [
+        compose(Query(tuple(some)), engine.load(), engine.store, lambda item: b"")
+        for some in (parts, [parts[0], parts[2]])
+    ]
+    for one in composed:
+        assert [(read.text, round(read.share, 3)) for read in one.read] == [
+            ("red, blue", 0.667),
+            ("green", 0.333),
+        ]
+    assert not (composed[0].vectors["visual"] == composed[1].vectors["visual"]).all()
