@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
-from threading import Lock
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Image, MCPServer
@@ -20,12 +18,12 @@ from pydantic import Field
 from starlette.applications import Starlette
 
 import engine as package
-from api.documents import Document, item_document, number, result_document
+from api.documents import Document, answer_document, captions_document, item_document, result_document
 from api.http.asking import typed_query
 from api.http.settings import LOOPBACK_NAMES
 from engine import EngineError, ItemNotFound, Part, Query, SearchEngine
-from engine.pictures import load_picture
-from engine.telling import DEFAULT, MAX_QUESTION, Answerer, Captioner, open_answerer, open_captioner
+from engine.telling import DEFAULT, MAX_QUESTION, open_answerer, open_captioner
+from engine.telling.told import picture_of
 
 MOST_HITS = 50  # a model reads them all
 LOOKED_AT = 1024  # pixels of the longer side
@@ -43,45 +41,11 @@ FilterText = Annotated[
 ]
 
 
-class Teller:
-    """The models that caption and answer, loaded when first asked, one question at a time."""
-
-    def __init__(self, engine: SearchEngine, key: str, device: str | None) -> None:
-        self.engine, self.key, self.device = engine, key, device
-        self.lock = Lock()
-
-    @cached_property
-    def captioner(self) -> Captioner:
-        return open_captioner(self.key, self.device)
-
-    @cached_property
-    def answerer(self) -> Answerer:
-        return open_answerer(self.key, self.device)
-
-    def caption(self, item_id: int) -> Document:
-        """Write a sentence on an item's picture."""
-        picture = load_picture(self.engine.open_picture(item_id)).image
-        with self.lock:
-            (captions,) = self.captioner.caption([picture])
-        told = [{"caption": one.text, "probability": _number(one.probability)} for one in captions]
-        return told[0] if told else {"caption": None, "probability": None}
-
-    def ask(self, item_id: int, question: str) -> Document:
-        """Answer a question on an item's picture."""
-        picture = load_picture(self.engine.open_picture(item_id)).image
-        with self.lock:
-            answer = self.answerer.ask(picture, question)
-        others = [{"answer": text, "probability": number(chance)} for text, chance in answer.alternatives]
-        told = {"answer": answer.text, "probability": number(answer.probability), "sure": answer.sure}
-        return {**told, "alternatives": others}
-
-
 def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | None = None) -> MCPServer[Any]:
     """Make a server whose tools ask an open engine, which its owner closes; `teller` captions and answers."""
     server: MCPServer[Any] = MCPServer(
         "crosslight", instructions=INSTRUCTIONS, version=package.__version__, log_level="WARNING"
     )
-    tells = Teller(engine, teller, device)
 
     @server.tool(annotations=READS, structured_output=False)
     def search(
@@ -115,7 +79,9 @@ def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | Non
     def caption(id: Id) -> Document:
         """Have a model of the gallery's own say in a sentence what a picture shows."""
         with told():
-            return tells.caption(id)
+            captioner = open_captioner(teller, device)
+            captions = captioner.caption([picture_of(engine, id).image])[0]
+            return captions_document(captioner.name, captions, ())
 
     @server.tool(annotations=READS, structured_output=False)
     def ask(
@@ -124,7 +90,9 @@ def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | Non
     ) -> Document:
         """Have a model of the gallery's own answer a question on a picture, and say how sure it is."""
         with told():
-            return tells.ask(id, question)
+            answerer = open_answerer(teller, device)
+            answer = answer_document(answerer.name, answerer.ask(picture_of(engine, id).image, question))
+            return {name: value for name, value in answer.items() if name != "heat_map"}
 
     return server
 
@@ -152,7 +120,3 @@ def create_mcp_app(server: MCPServer[Any]) -> Starlette:
 def _found(engine: SearchEngine, query: Query, k: int, filter: str | None) -> Document:
     document = result_document(query, engine.search(query, k=k, filter=filter))
     return {name: document[name] for name in ("hits", "notes", "no_match", "misses")}
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else number(value)

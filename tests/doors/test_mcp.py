@@ -108,3 +108,27 @@ def test_a_text_is_looked_at_too(http: str) -> None:
         assert document(await client.call_tool("look", {"id": 6}))["text"] == "purple curtains"
 
     ask(http, work)
+
+
+@pytest.mark.mini
+def test_the_bundled_model_captions_and_answers(photographs: list[Path], tmp_path: Path) -> None:
+    """The pagoda is asked about; the model that searches has no part in it."""
+
+    async def work(client: Client) -> None:
+        told = document(await client.call_tool("caption", {"id": 1}))
+        (caption,) = told["captions"]
+        assert told["model"] == "mini" and "building" in caption["text"] and 0 < caption["probability"] < 1
+        asked = {"id": 1, "question": "is there a building?"}
+        answer = document(await client.call_tool("ask", asked))
+        assert (answer["text"], answer["kind"], answer["sure"]) == ("yes", "yes/no", True)
+        assert answer["probability"] > 0.9 and "heat_map" not in answer  # a model reads no grid of numbers
+        assert (
+            document(await client.call_tool("ask", asked | {"question": "is there a dog?"}))["text"] == "no"
+        )
+        refused = await client.call_tool("ask", asked | {"question": "a building"})
+        assert refused.is_error and "is not a question" in str(refused.content)
+
+    with SearchEngine.open(tmp_path / "gallery", model="color") as engine:
+        engine.add(photographs)
+        with running(create_mcp_app(create_server(engine))) as url:  # type: ignore[arg-type]
+            ask(f"{url}mcp", work)
