@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 import httpx
 
-from api.client import requests
-from api.client.replies import Added, Hit, Info, Item, Results, Scalar
-from api.client.requests import Call, Picture, SearchOptions
-from api.client.sending import TIMEOUT, Retries, arguments_of, base_of, headers_of, read, unreachable
+from api.client import facets, jobs, recommending, requests, talking, telling
+from api.client.facets import Facets
+from api.client.jobs import Job, JobKind
+from api.client.recommending import Event, Recommendation
+from api.client.replies import Added, Hit, Info, Item, Outcome, Results, Scalar
+from api.client.requests import Call, Kind, New, Picture, SearchOptions
+from api.client.sending import (
+    TIMEOUT,
+    Retries,
+    arguments_of,
+    base_of,
+    became,
+    cut_short,
+    headers_of,
+    read,
+    refused,
+    stream_of,
+    unreachable,
+)
+from api.client.talking import Session, Turn, TurnOptions
+from api.client.telling import Answer, Captions
 
 T = TypeVar("T")
 
@@ -71,24 +89,42 @@ class Client:
                 return
             options["page"] = found.next_page
 
-    def add_text(self, uri: str, text: str, metadata: Mapping[str, Scalar] = {}) -> Added:  # noqa: B006
-        """Add a text, or replace the item of that uri."""
-        return self._send(requests.add_text(uri, text, metadata))
+    def add(self, items: Iterable[New], *, idempotency_key: str | None = None) -> Added:
+        """Add texts and pictures under uris of one's own, or replace the items of these."""
+        return self._send(requests.add(items, idempotency_key))
 
-    def add_picture(
+    def add_files(
         self,
-        uri: str,
-        image: Picture,
-        *,
-        text: str | None = None,
+        paths: Iterable[Path | str],
         metadata: Mapping[str, Scalar] = {},  # noqa: B006
+        *,
+        idempotency_key: str | None = None,
     ) -> Added:
-        """Add a picture under a uri of one's own, with its caption if it has one."""
-        return self._send(requests.add_picture(uri, image, text, metadata))
-
-    def add_files(self, paths: Iterable[Path | str], metadata: Mapping[str, Scalar] = {}) -> Added:  # noqa: B006
         """Send picture files, each known by the SHA-256 of its bytes."""
-        return self._send(requests.add_files(paths, metadata))
+        return self._send(requests.add_files(paths, metadata, idempotency_key))
+
+    def ingest(self, items: Iterable[New], *, idempotency_key: str | None = None) -> Iterator[Outcome]:
+        """Send any number of items in one stream, and yield what became of each, in their order.
+
+        Items are made as they are sent. The stream is not sent again by itself.
+        """
+        with self._stream(**stream_of(items, idempotency_key)) as lines:
+            for line in lines:
+                outcome = became(line)
+                if outcome is None:
+                    return
+                yield outcome
+        raise cut_short(self._base)
+
+    def items(self, filter: str | None = None) -> Iterator[Item]:
+        """Yield the items that a filter allows, in the order they were first added."""
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.items(filter, cursor))
+            yield from page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def get(self, item_id: int) -> Item:
         """Look at one item."""
@@ -105,6 +141,105 @@ class Client:
     def thumbnail(self, item_id: int, size: int = 320) -> bytes:
         """Fetch an item's picture as WebP, its longer side at most `size` pixels."""
         return self._send(requests.thumbnail(item_id, size))
+
+    def heat_map(self, item_id: int, query: str, word: str | None = None) -> bytes:
+        """Fetch an item's picture as PNG, bright where a word of a query looked, or all of them."""
+        return self._send(requests.heat_map(item_id, query, word))
+
+    def caption(
+        self,
+        image: Picture | None = None,
+        *,
+        like: int | str | None = None,
+        count: int = 1,
+        nearest: int = 0,
+    ) -> Captions:
+        """Have a model say what a picture or an item shows, and people what items alike show."""
+        return self._send(telling.caption(image, like, count, nearest))
+
+    def ask(self, question: str, image: Picture | None = None, *, like: int | str | None = None) -> Answer:
+        """Have a model answer a question on a picture or an item."""
+        return self._send(telling.ask(question, image, like))
+
+    def facets(
+        self,
+        columns: Iterable[str],
+        *,
+        filter: str | None = None,
+        query: str | None = None,
+        first: int = 100,
+        most: int = 20,
+    ) -> Facets:
+        """Count values: of all items, of those a filter allows, or of the `first` hits of a query."""
+        return self._send(facets.facets(columns, filter, query, first, most))
+
+    def recommend(
+        self,
+        history: Iterable[Event],
+        *,
+        k: int = 10,
+        half_life: float | None = None,
+        diversity: float | None = None,
+        filter: str | None = None,
+    ) -> Recommendation:
+        """Ask what somebody may like next; an event counts half after `half_life` days."""
+        return self._send(recommending.recommend(history, k, half_life, diversity, filter))
+
+    def begin(self, query: str = "", *, filter: str | None = None, kind: Kind | None = None) -> Session:
+        """Begin a conversation."""
+        return self._send(talking.begin(query, filter, kind))
+
+    def say(self, session_id: str, text: str, **options: Unpack[TurnOptions]) -> Turn:
+        """Refine the query by what is said, and search."""
+        return self._send(talking.say(session_id, text, options))
+
+    def edit(
+        self,
+        session_id: str,
+        query: str,
+        *,
+        filter: str | None = None,
+        kind: Kind | None = None,
+        **options: Unpack[TurnOptions],
+    ) -> Turn:
+        """Set the query by hand, and search."""
+        return self._send(talking.edit(session_id, query, filter, kind, options))
+
+    def undo(self, session_id: str, **options: Unpack[TurnOptions]) -> Turn:
+        """Take the last turn back, and search."""
+        return self._send(talking.undo(session_id, options))
+
+    def session(self, session_id: str) -> Session:
+        """Look at a conversation."""
+        return self._send(talking.show(session_id))
+
+    def end(self, session_id: str) -> None:
+        """End a conversation."""
+        self._send(talking.end(session_id))
+
+    def start_job(self, kind: JobKind, **asked: str | bool) -> Job:
+        """Start long work: `ingest` of a `source`, `migrate` to a `model`, `reindex`; see docs/http.md."""
+        return self._send(jobs.start(kind, asked))
+
+    def jobs(self) -> tuple[Job, ...]:
+        """List the jobs, the latest first."""
+        return self._send(jobs.listed())
+
+    def job(self, job_id: str) -> Job:
+        """Look how a job stands."""
+        return self._send(jobs.show(job_id))
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Stop a job after the batch in hand."""
+        return self._send(jobs.cancel(job_id))
+
+    def follow(self, job_id: str) -> Iterator[Job]:
+        """Yield a job as it goes on, until it is over: the last one has its result."""
+        with self._stream(method="GET", url=jobs.events(job_id)) as lines:
+            for line in lines:
+                told = jobs.heard(line)
+                if told is not None:
+                    yield told
 
     def info(self) -> Info:
         """Ask what the gallery holds."""
@@ -128,3 +263,14 @@ class Client:
             assert failure is not None
             raise unreachable(self._base, failure) from failure
         return read(call, reply)
+
+    @contextmanager
+    def _stream(self, **arguments: Any) -> Iterator[Iterator[str]]:
+        try:
+            with self._http.stream(**arguments) as reply:
+                if not reply.is_success:
+                    reply.read()
+                    raise refused(reply)
+                yield reply.iter_lines()
+        except httpx.TransportError as error:
+            raise unreachable(self._base, error) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 Document: TypeAlias = Mapping[str, Any]
+Grid: TypeAlias = tuple[tuple[float, ...], ...]  # rows over a picture, from the top, adding up to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,31 @@ class Item:
     kind: Literal["image", "text"]
     text: str | None
     ocr: str | None
+    generated: str | None  # a caption by a machine, for want of one by people
     metadata: Mapping[str, Scalar]
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word of the query: its share of the match, and where in the picture it looked."""
+
+    word: str
+    weight: float
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a hit is where it is: named parts that add up to its score, and where each word looked."""
+
+    contributions: Mapping[str, float | None]
+    recall_rank: int
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. `explanation` is the document that the service sends when it is asked to explain."""
+    """One answer; it is explained where a search was asked to `explain`."""
 
     rank: int
     item: Item
@@ -32,7 +52,7 @@ class Hit:
     probability: float | None
     signals: Mapping[str, float | None]
     alike: tuple[Item, ...]
-    explanation: Document | None
+    explanation: Explanation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +77,7 @@ class Results:
 class Outcome:
     """What became of one item that was sent; `reason` says why it failed."""
 
-    uri: str
+    uri: str | None  # none of a line of a stream that is no item
     id: int | None
     status: Literal["added", "updated", "unchanged", "failed"]
     reason: str | None
@@ -72,6 +92,14 @@ class Added:
     updated: int
     unchanged: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a gallery's items, in the order they were first added, and where the next ones begin."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +121,7 @@ def item(document: Document) -> Item:
         kind=document["kind"],
         text=document.get("text"),
         ocr=document.get("ocr"),
+        generated=document.get("generated"),
         metadata=document["metadata"],
     )
 
@@ -117,15 +146,34 @@ def _hit(document: Document) -> Hit:
         probability=document["probability"],
         signals=document["signals"],
         alike=tuple(map(item, document["alike"])),
-        explanation=document.get("explanation"),
+        explanation=_explanation(document["explanation"]) if document.get("explanation") else None,
     )
+
+
+def _explanation(document: Document) -> Explanation:
+    words = (Word(word["word"], word["weight"], grid(word["grid"])) for word in document["words"])
+    return Explanation(document["contributions"], document["recall_rank"], tuple(words))
+
+
+def grid(rows: Iterable[Iterable[float]]) -> Grid:
+    """Read a grid over a picture."""
+    return tuple(tuple(row) for row in rows)
+
+
+def page(document: Document) -> Page:
+    """Read some of a gallery's items."""
+    return Page(tuple(map(item, document["items"])), document["next_cursor"])
 
 
 def added(document: Document) -> Added:
     """Read the reply to items that were sent."""
-    outcomes = (Outcome(o["uri"], o["id"], o["status"], o["reason"]) for o in document["items"])
     counts = (document["added"], document["updated"], document["unchanged"], document["failed"])
-    return Added(tuple(outcomes), *counts)
+    return Added(tuple(map(outcome, document["items"])), *counts)
+
+
+def outcome(document: Document) -> Outcome:
+    """Read what became of one item."""
+    return Outcome(document["uri"], document["id"], document["status"], document["reason"])
 
 
 def info(document: Document) -> Info:

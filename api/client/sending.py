@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -10,7 +12,8 @@ from urllib.parse import quote
 import httpx
 
 from api.client.errors import KINDS, ServiceError, Unreachable
-from api.client.requests import Call
+from api.client.replies import Outcome, outcome
+from api.client.requests import Call, New, keyed, lines_of
 
 T = TypeVar("T")
 AGAIN = (429, 503)
@@ -52,7 +55,8 @@ def headers_of(key: str | None) -> dict[str, str]:
 
 def arguments_of(call: Call[Any]) -> dict[str, Any]:
     """Return what httpx is told of a request."""
-    arguments: dict[str, Any] = {"method": call.method, "url": call.path, "params": dict(call.params)}
+    arguments: dict[str, Any] = {"method": call.method, "url": call.path}
+    arguments |= {"params": dict(call.params), "headers": dict(call.headers)}
     if call.json is not None:
         arguments["json"] = call.json
     if call.files:
@@ -62,18 +66,46 @@ def arguments_of(call: Call[Any]) -> dict[str, Any]:
 
 def read(call: Call[T], reply: httpx.Response) -> T:
     """Make a value of a reply, or raise what it says."""
-    if reply.is_success:
-        return call.read(reply)
+    if not reply.is_success:
+        raise refused(reply)
+    return call.read(reply.content if call.bare else reply.json() if reply.content else None)
+
+
+def refused(reply: httpx.Response) -> ServiceError:
+    """Make an error of a reply that is one; its body has been read."""
     try:
         problem = reply.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict):
         problem = {"title": reply.reason_phrase, "detail": reply.text[:200]}
-    raise KINDS.get(reply.status_code, ServiceError)(reply.status_code, problem)
+    return _error(reply.status_code, problem)
+
+
+def stream_of(items: Iterable[New], idempotency_key: str | None) -> dict[str, Any]:
+    """Return what httpx is told of a stream of items; each is made when its turn comes."""
+    head = {"content-type": "application/x-ndjson", **keyed(idempotency_key)}
+    return {"method": "POST", "url": "/ingest", "content": lines_of(items), "headers": head}
+
+
+def became(line: str) -> Outcome | None:
+    """Read a line of what became of a stream: `None` at its end, the error where it could not go on."""
+    document = json.loads(line)
+    if "error" in document:
+        raise _error(document["error"]["status"], document["error"])
+    return None if document.get("done") else outcome(document)
+
+
+def _error(status: int, problem: Mapping[str, Any]) -> ServiceError:
+    return KINDS.get(status, ServiceError)(status, problem)
 
 
 def unreachable(base: str, error: httpx.TransportError) -> Unreachable:
     """Say that no answer came."""
     reason = str(error) or type(error).__name__
     return Unreachable(f"no answer from {base}: {reason}; is `crosslight serve` running there?")
+
+
+def cut_short(base: str) -> Unreachable:
+    """Say that a stream ended before it was told to be over."""
+    return Unreachable(f"{base} went away before it had told of all items; what it told of is in the gallery")

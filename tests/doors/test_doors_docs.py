@@ -54,8 +54,8 @@ def test_the_python_shown_runs(section: str, here: str) -> None:
     for package in (NEEDS[section], BRINGS_MORE.get(section, "PIL")):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    (snippet,) = re.findall(r"```python\n(.*?)```", SECTIONS[section], flags=re.DOTALL)
-    exec(snippet.replace("http://localhost:8000", here).replace('"mini"', '"color"'), {})
+    for snippet in re.findall(r"```python\n(.*?)```", SECTIONS[section], flags=re.DOTALL):
+        exec(snippet.replace("http://localhost:8000", here).replace('"mini"', '"color"'), {})
 
 
 def test_every_python_example_is_tried() -> None:
