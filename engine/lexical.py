@@ -33,8 +33,8 @@ class Lexicon:
     def count(self, store: Store, signal: Signal) -> int:
         """Count the items that have words of a signal."""
         if signal not in self.items:
-            with store.reading() as session:
-                self.items[signal] = count_rows(session, signal)
+            with store.asking() as connection:
+                self.items[signal] = count_rows(connection, signal)
         return self.items[signal]
 
     def find(self, store: Store, signal: Signal, texts: Sequence[str], kind: Kind) -> tuple[Ids, Floats]:
@@ -42,16 +42,15 @@ class Lexicon:
         words = list(dict.fromkeys(w for text in texts for w in re.findall(r"\w+", text.casefold())))
         words = words[:MAX_WORDS]
         self.count(store, signal)
-        with store.reading() as session:
+        with store.asking() as connection:
             for word in words:
                 if (signal, word) not in self.counts:
-                    self.counts[signal, word] = count_word(session, signal, word)
-        told = {word: self._information(signal, word) for word in words}
-        asked = self._readable(signal, words)
-        if not asked:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        with store.reading() as session:
-            ids, scores = score_words(session, signal, asked, kind)
+                    self.counts[signal, word] = count_word(connection, signal, word)
+            told = {word: self._information(signal, word) for word in words}
+            asked = self._readable(signal, words)
+            if not asked:
+                return np.empty(0, np.int64), np.empty(0, np.float32)
+            ids, scores = score_words(connection, signal, asked, kind)
         return ids, scores / np.float32(sum(told.values()))
 
     def _information(self, signal: Signal, word: str) -> float:

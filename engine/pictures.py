@@ -82,6 +82,8 @@ def file_uri(path: Path) -> str:
 
 def uri_path(uri: str) -> Path | None:
     """Return the path a file: URI names, or `None` for any other URI."""
+    if uri.startswith("file:///") and not any(mark in uri for mark in "%?#"):
+        return Path(uri.removeprefix("file://"))  # as nearly all are, in a fraction of the time
     parts = urlsplit(uri)
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         return None

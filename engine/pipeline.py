@@ -152,7 +152,8 @@ def _wanted(
         plan, way = plan_filtered(asked, index, generation, store)
     learned = model.learned.get((composed.read[0].kind, kind)) if composed.read else None
     notes += (DIVERSIFIED,) if options.diversity else ()
-    return Wanted(kind, weights, most, bitmap, plan, way, learned), notes
+    reads = model.reranker is not None and bool(options.rerank or options.explain)
+    return Wanted(kind, weights, most, bitmap, plan, way, learned, reads), notes
 
 
 def _having(

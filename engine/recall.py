@@ -25,7 +25,8 @@ class Wanted:
     """What recall is asked for: items of a kind, `depth` of each signal, among those a bitmap names.
 
     `way` is how the index that every item of the kind is in is searched for these; `plan` tells of it.
-    `weights` are the signals to ask; `learned` what they count, where the model knows.
+    `weights` are the signals to ask; `learned` what they count, where the model knows. `reads` says whether
+    tokens are wanted, by the reranker or to explain.
     """
 
     kind: Kind
@@ -35,13 +36,14 @@ class Wanted:
     plan: Plan
     way: Planned
     learned: Learned | None
+    reads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """The first stage's answer, best first: n ids, each signal's scores, and what they add up to.
 
-    `candidates` are the first RERANK_DEPTH of them, where they have tokens.
+    `candidates` are the first RERANK_DEPTH of them, where they have tokens and these are wanted.
     """
 
     kind: Kind
@@ -114,8 +116,11 @@ def _candidates(found: Sequence[tuple[Ids, Floats]], wanted: Wanted, composed: C
 
 def _placed(ids: Ids, known: Ids, scores: Floats) -> Floats:
     """Lay the scores that are known out over ids; NaN where there is none."""
-    by_id = dict(zip(known.tolist(), scores.tolist(), strict=True))
-    return np.array([by_id.get(item_id, np.nan) for item_id in ids.tolist()], dtype=np.float32)
+    if not len(known):
+        return np.full(len(ids), np.nan, dtype=np.float32)
+    ascending = np.argsort(known)
+    places = ascending[np.searchsorted(known, ids, sorter=ascending).clip(max=len(known) - 1)]
+    return np.where(known[places] == ids, scores[places], np.float32(np.nan))
 
 
 def _gather(view: View, vector: Floats, ids: Ids, scores: Floats) -> None:
@@ -144,7 +149,10 @@ def _read(ids: Ids, scores: Scores, own: View | None, wanted: Wanted) -> Candida
     best = ids[:RERANK_DEPTH]
     if own is None or own.tokens is None or OWN[wanted.kind] not in scores or not len(best):
         return None
-    if not all(item_id in own.tokens for item_id in best.tolist()):
+    if not wanted.reads:
         return None
-    tokens, lengths = own.tokens.read(best)
+    try:
+        tokens, lengths = own.tokens.read(best)
+    except KeyError:
+        return None
     return Candidates(wanted.kind, best, scores[OWN[wanted.kind]][: len(best)], tokens, lengths)

@@ -32,7 +32,7 @@ class TokenStore:
         self._newer: dict[int, tuple[Tokens, int]] = {}
 
     def __contains__(self, item_id: int) -> bool:
-        return item_id in self._newer or self._row(item_id) is not None
+        return item_id in self._newer or bool(self._rows_of(np.array([item_id]))[0] >= 0)
 
     def put(self, ids: Ids, tokens: Tokens, lengths: Lengths) -> None:
         """Keep (n, T, D) tokens under n ids, in place of what was there."""
@@ -46,12 +46,22 @@ class TokenStore:
             self._gone.add(item_id)
 
     def read(self, ids: Ids) -> tuple[Tokens, Lengths]:
-        """Return tokens (n, T, D) and lengths (n,) in the order of `ids`, each of which is there."""
-        found = [self._one(item_id) for item_id in ids.tolist()]
-        return (
-            np.stack([tokens for tokens, _ in found]),
-            np.array([length for _, length in found], dtype=np.int16),
-        )
+        """Return tokens (n, T, D) and lengths (n,) in the order of `ids`; `KeyError` names one without."""
+        rows = self._rows_of(ids)
+        newer = {place: self._newer[i] for place, i in enumerate(ids.tolist()) if i in self._newer}
+        lacking = [
+            item_id for place, item_id in enumerate(ids.tolist()) if rows[place] < 0 and place not in newer
+        ]
+        if lacking:
+            raise KeyError(lacking[0])
+        if self._base is None:
+            kept = next(iter(self._newer.values()))[0]
+            tokens, lengths = np.empty((len(ids), *kept.shape), np.int8), np.empty(len(ids), np.int16)
+        else:
+            tokens, lengths = np.asarray(self._base)[rows], self._base_lengths[rows]
+        for place, (own, length) in newer.items():
+            tokens[place], lengths[place] = own, length
+        return tokens, lengths
 
     def save(self, path: Path, lengths_path: Path, ids: Ids) -> None:
         """Write the tokens of `ids`, in that order, and their lengths to `.npy` files, if there are any."""
@@ -77,16 +87,16 @@ class TokenStore:
         self._gone, self._newer = set(), {}
 
     def _one(self, item_id: int) -> tuple[Tokens, int]:
-        if item_id in self._newer:
-            return self._newer[item_id]
-        row = self._row(item_id)
-        if self._base is None or row is None:
-            raise KeyError(item_id)
-        return self._base[row], int(self._base_lengths[row])
+        tokens, lengths = self.read(np.array([item_id]))
+        return tokens[0], int(lengths[0])
 
-    def _row(self, item_id: int) -> int | None:
-        place = int(np.searchsorted(self._ids, item_id))
-        there = place < len(self._ids) and self._ids[place] == item_id and item_id not in self._gone
-        if not there or self._base_lengths[self._rows[place]] == ABSENT:
-            return None
-        return int(self._rows[place])
+    def _rows_of(self, ids: Ids) -> Ids:
+        """Return the row of the file that has each id, -1 where none has."""
+        if not len(self._ids):
+            return np.full(len(ids), -1)
+        places = np.searchsorted(self._ids, ids).clip(max=len(self._ids) - 1)
+        rows = np.where(self._ids[places] == ids, self._rows[places], -1)
+        rows[self._base_lengths[rows] == ABSENT] = -1
+        if self._gone:
+            rows[[item_id in self._gone for item_id in ids.tolist()]] = -1
+        return rows

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from engine.errors import GalleryMismatch, StorageFailed
 
 BUSY_SECONDS = 10.0
+KEPT, MOST = 8, 72  # connections kept open, and open at once: one for every thread that may ask, and some
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -33,6 +34,9 @@ def connect(path: Path, *, read_only: bool) -> Engine:
             url, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
         ),
         poolclass=QueuePool,
+        pool_size=KEPT,
+        max_overflow=MOST - KEPT,
+        pool_use_lifo=True,  # few connections, whose pages are in memory, serve many threads
     )
     event.listen(engine, "connect", _read_only_settings if read_only else _settings)
     event.listen(engine, "begin", _begin)
@@ -69,13 +73,18 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what the database says of a bad file or a full disk into an error a person can act on."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, sqlite3.OperationalError) as error:
         raise StorageFailed(
-            f"cannot write or read {path}: {error.orig}; free some space or check the rights, then try again "
-            "(what was committed before is intact)"
+            f"cannot write or read {path}: {_said(error)}; free some space or check the rights, then try "
+            "again (what was committed before is intact)"
         ) from error
-    except DatabaseError as error:
-        raise GalleryMismatch(f"{path} is not a gallery's database: {error.orig}") from error
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        raise GalleryMismatch(f"{path} is not a gallery's database: {_said(error)}") from error
+
+
+def _said(error: Exception) -> object:
+    """Return what the driver said, without what SQLAlchemy adds."""
+    return error.orig if isinstance(error, DatabaseError) else error
 
 
 def _settings(connection: Any, _record: object) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from sqlite3 import Connection
 from typing import Any, TypeVar
 
 import numpy as np
@@ -125,6 +127,20 @@ def to_item(row: ItemRow) -> Item:
         ocr=row.reading,
         generated=row.generated,
     )
+
+
+def read_items(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Item, str | None]]:
+    """Read items by id, each with the URI its picture is at."""
+    columns = "id, uri, kind, text, metadata, reading, generated, picture"
+    found: dict[int, tuple[Item, str | None]] = {}
+    for some in slices(ids):
+        marks = ",".join("?" * len(some))
+        rows = connection.execute(f"SELECT {columns} FROM items WHERE id IN ({marks})", some)
+        for item_id, uri, kind, text, details, ocr, generated, picture in rows:
+            details = json.loads(details)
+            item = Item(uri, kind, text, None, details, item_id, ocr, generated=generated)
+            found[item_id] = item, picture
+    return found
 
 
 def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -8,6 +8,7 @@ searched for is quoted word by word, so none of it is ever read as FTS5's own sy
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from sqlite3 import Connection
 from urllib.parse import unquote
 
 import numpy as np
@@ -95,27 +96,30 @@ def quoted(words: str) -> str:
     return '"' + words.replace('"', '""') + '"'
 
 
-def count_rows(session: Session, signal: Signal) -> int:
+def count_rows(connection: Connection, signal: Signal) -> int:
     """Count the items that have words."""
-    return session.scalar(text(f"SELECT count(*) FROM {TABLES[signal]}_docsize")) or 0
+    return int(connection.execute(f"SELECT count(*) FROM {TABLES[signal]}_docsize").fetchone()[0])
 
 
-def count_word(session: Session, signal: Signal, word: str) -> int:
+def count_word(connection: Connection, signal: Signal, word: str) -> int:
     """Count the items that have a word."""
     table = TABLES[signal]
-    found = text(f"SELECT count(*) FROM {table} WHERE {table} MATCH :asked")
-    return session.scalar(found, {"asked": quoted(word)}) or 0
+    asked = f"SELECT count(*) FROM {table} WHERE {table} MATCH ?"
+    return int(connection.execute(asked, (quoted(word),)).fetchone()[0])
 
 
-def score_words(session: Session, signal: Signal, words: Iterable[str], kind: Kind) -> tuple[Ids, Floats]:
+def score_words(
+    connection: Connection, signal: Signal, words: Iterable[str], kind: Kind
+) -> tuple[Ids, Floats]:
     """Return the items of a kind that have any of these words, ids ascending, with their BM25."""
     table = TABLES[signal]
-    found = text(
+    asked = (
         f"SELECT {table}.rowid, -bm25({table}) FROM {table} JOIN items ON items.id = {table}.rowid "
-        f"WHERE {table} MATCH :asked AND items.kind = :kind ORDER BY {table}.rowid"
+        f"WHERE {table} MATCH ? AND items.kind = ? ORDER BY {table}.rowid"
     )
-    rows = session.execute(found, {"asked": " OR ".join(map(quoted, words)), "kind": kind}).all()
-    return np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float32)
+    found = connection.execute(asked, (" OR ".join(map(quoted, words)), kind))
+    rows = np.fromiter(found, dtype=[("id", np.int64), ("score", np.float32)])
+    return np.ascontiguousarray(rows["id"]), np.ascontiguousarray(rows["score"])
 
 
 def having_phrase(session: Session, phrase: str) -> Ids:
