@@ -53,8 +53,7 @@ def judge(query: Part, documents: Sequence[Part], serving: Serving) -> Judged:
     model = serving.load()
     asked = _meant(query, serving)
     meant = [_meant(document, serving) for document in documents]
-    with serving.model_lock:
-        return judged(asked, meant, model)
+    return serving.model_thread.run(lambda: judged(asked, meant, model))
 
 
 def judged(asked: Meant, documents: Sequence[Meant], model: Model) -> Judged:

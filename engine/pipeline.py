@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -78,8 +77,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     hits = _hits(ranked, page, options, after.hits, opened.fetch)
     clock.lap("fetch")
     if options.explain:
-        with serving.model_lock:
-            hits = explained(hits, found, composed, model.reranker)
+        hits = serving.model_thread.run(partial(explained, hits, found, composed, model.reranker))
         clock.lap("explain")
     notes = (*unread(query, model), *notes, *spared_notes, *sure_notes)
     following = Cursor(after.newest, after.hits + len(hits), after.shown | page.ids(ranked.ids))
@@ -108,11 +106,15 @@ def _reranked(
     """Rerank what is worth it and within the budget, and note how long one candidate took."""
     candidates, notes = spared(found.candidates, options, known, serving.pace)
     reranker = model.reranker if options.rerank and candidates is not None else None
-    with serving.model_lock if reranker else nullcontext():
+
+    def ordered() -> Ranking:
         began = perf_counter()
         ranked = order(replace(found, candidates=candidates), composed, wanted, reranker)
         if ranked.reranked and candidates is not None:
             serving.pace.took(len(candidates), 1000 * (perf_counter() - began))
+        return ranked
+
+    ranked = serving.model_thread.run(ordered) if reranker else ordered()
     if len(ranked.unread):
         notes += (
             f"{len(ranked.unread)} pictures could not be read again, such as that of item "

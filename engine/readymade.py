@@ -83,9 +83,7 @@ def take(engine: SearchEngine, found: Iterable[Ready]) -> Report:
         serving = engine.serving()
         encoder = serving.load_to_write().encoder
         while batch := list(islice(remaining, BATCH)):
-            with serving.model_lock:
-                outcomes = add_ready(batch, serving.store, serving.files, encoder)
-            for outcome in outcomes:
+            for outcome in add_ready(batch, serving.store, serving.files, encoder):
                 report.count(outcome)
         state = serving.store.state()
         assert state is not None, "an open gallery has a state"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from engine.batching import Batched
+from engine.batching import Batched, ModelThread
 from engine.budget import Pace
 from engine.errors import GalleryMismatch
 from engine.gallery import Gallery, disk_errors
@@ -21,7 +21,7 @@ from engine.store.rows import State
 class Serving:
     """One model of a gallery, loaded when it is first needed, and the generation of its vectors.
 
-    The model runs under one lock, the index under another.
+    The model runs in one thread, the index under a lock.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Serving:
         self.key = state.model
         self.model_id = state.model_id
         self.store = store.of(state.model_id)
-        self.model_lock = threading.RLock()  # the model runs in one thread at a time
+        self.model_thread = ModelThread()
         self._load_lock = threading.Lock()
         self.view_lock = threading.RLock()
         self.pace = Pace()  # of its reranker, on this machine
@@ -82,7 +82,7 @@ class Serving:
 
     def _shared(self, model: Model) -> Model:
         """Let threads that want something encoded at the same time have it in one pass."""
-        return replace(model, encoder=Batched(model.encoder, self.model_lock))
+        return replace(model, encoder=Batched(model.encoder, self.model_thread))
 
     def load_to_write(self) -> Model:
         """Return the model, and mark the vectors that it will make as its own."""

@@ -114,7 +114,8 @@ def _settle(future: asyncio.Future[list[Outcome]], result: list[Outcome] | Excep
         future.set_exception(result or RuntimeError("the items were neither added nor refused"))
 
 
-def services(request: Request) -> dict[str, Service]:
+# FastAPI gives what depends on a plain function to a thread; these take no time, so they are coroutines.
+async def services(request: Request) -> dict[str, Service]:
     """Give a handler every gallery by name, the first one first."""
     running: dict[str, Service] | None = getattr(request.app.state, "services", None)
     if running is None:
@@ -122,9 +123,9 @@ def services(request: Request) -> dict[str, Service]:
     return running
 
 
-def service(request: Request) -> Service:
+async def service(request: Request) -> Service:
     """Give a handler the gallery its path names, the first one where it names none."""
-    running = services(request)
+    running = await services(request)
     name = request.path_params.get("gallery")
     if name is None:
         return next(iter(running.values()))
@@ -133,9 +134,9 @@ def service(request: Request) -> Service:
     return running[name]
 
 
-def engine(request: Request) -> SearchEngine:
+async def engine(request: Request) -> SearchEngine:
     """Give a handler the engine of the gallery its path names."""
-    return service(request).engine
+    return (await service(request)).engine
 
 
 Services: TypeAlias = Annotated[dict[str, Service], Depends(services)]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from engine.batching import TEXTS, Batched
+from engine.batching import TEXTS, Batched, ModelThread
 from engine.encoders.color import ColorEncoder
 from engine.types import Encoded
 
@@ -36,8 +36,7 @@ class Slow(ColorEncoder):
 
 def test_whoever_waits_is_served_together_with_the_others_and_gets_its_own() -> None:
     slow = Slow()
-    lock = threading.RLock()
-    shared = Batched(slow, lock)
+    shared = Batched(slow, ModelThread())
     slow.gate.clear()
     texts = [f"red word{n}" for n in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -57,7 +56,7 @@ def test_whoever_waits_is_served_together_with_the_others_and_gets_its_own() -> 
 
 def test_one_that_cannot_be_encoded_fails_alone() -> None:
     slow = Slow()
-    shared = Batched(slow, threading.RLock())
+    shared = Batched(slow, ModelThread())
     slow.gate.clear()
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(shared.encode_text, ["blue"])
@@ -72,16 +71,26 @@ def test_one_that_cannot_be_encoded_fails_alone() -> None:
     assert len(shared.encode_text(["green"])) == 1
 
 
-def test_a_thread_that_holds_the_lock_is_served_at_once() -> None:
-    lock = threading.RLock()
-    shared = Batched(ColorEncoder(), lock)
-    with lock:
-        assert len(shared.encode_text(["red", "blue"])) == 2
+def test_work_in_the_models_thread_may_encode_too() -> None:
+    thread = ModelThread()
+    shared = Batched(ColorEncoder(), thread)
+    assert len(thread.run(lambda: shared.encode_text(["red", "blue"]))) == 2
+    assert shared.texts.passes == 1
+
+
+def test_the_models_thread_ends_with_the_last_who_has_it() -> None:
+    thread = ModelThread()
+    shared = Batched(ColorEncoder(), thread)
+    running = thread.run(threading.current_thread)
+    assert len(shared.encode_text(["red"])) == 1 and running.is_alive()
+    del thread, shared
+    running.join(10)
+    assert not running.is_alive()
 
 
 def test_many_threads_over_and_over_are_all_served() -> None:
-    """The lead is handed on whoever is served by whom: nobody is left waiting."""
-    shared = Batched(ColorEncoder(), threading.RLock())
+    """Nobody is left waiting, whoever is served with whom."""
+    shared = Batched(ColorEncoder(), ModelThread())
     with ThreadPoolExecutor(16) as pool:
         texts = [[f"red {n}"] * (1 + n % 40) for n in range(600)]
         for text, made in zip(texts, pool.map(shared.encode_text, texts, timeout=30), strict=True):
