@@ -16,7 +16,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from engine.errors import GalleryMismatch, StorageFailed
 
 BUSY_SECONDS = 10.0
-KEPT, MOST = 8, 72  # connections kept open, and open at once: one for every thread that may ask, and some
+CONNECTIONS = (
+    64  # at most, one for every thread that may ask; each is kept, for opening one costs a millisecond
+)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -34,8 +36,7 @@ def connect(path: Path, *, read_only: bool) -> Engine:
             url, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
         ),
         poolclass=QueuePool,
-        pool_size=KEPT,
-        max_overflow=MOST - KEPT,
+        pool_size=CONNECTIONS,
         pool_use_lifo=True,  # few connections, whose pages are in memory, serve many threads
     )
     event.listen(engine, "connect", _read_only_settings if read_only else _settings)
