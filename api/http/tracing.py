@@ -96,7 +96,7 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _telling(request: Request) -> Callable[[Result | None], None]:
+async def _telling(request: Request) -> Callable[[Result | None], None]:
     tracing: Tracing | None = request.app.state.tracing
     return tracing.tell if tracing else lambda result: None
 
