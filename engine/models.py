@@ -5,6 +5,7 @@ mini-de                                     the same, reading German instead of 
 open_clip:ViT-B-32/laion2b_s34b_b79k        an open_clip model by its pretrained tag
 open_clip:ViT-B-32@/path/to/checkpoint      an open_clip model from a file
 st:NAME_OR_PATH                             a sentence-transformers model that reads texts and pictures
+open_clip:…+st:NAME_OR_PATH                 a model whose texts a sentence-transformers model reads too
 heads:my.gallery/trained/1                  a model under heads that a gallery has trained (`engine/heads.py`)
 color                                       a stand-in without weights
 """
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from engine.reencoder import Reencoder
 
 DEFAULT = "mini"
+REREAD = "+st:"  # in a key, before the sentence model that reads the texts too
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,15 @@ def load_model(key: str, device: str | None = None) -> Model:
 
     Raises `ModelUnavailable` for an unknown key, or weights that are not on this machine.
     """
-    family, reference = _family(key)
-    return family.load(reference, device)
+    base, reread, reader = key.partition(REREAD)
+    family, reference = _family(base)
+    model = family.load(reference, device)
+    return _reread(model, reader) if reread else model
 
 
 def pull_model(key: str, progress: Callable[[str], None]) -> Path:
     """Fetch a model's weights to this machine; `progress` is told each step."""
-    family, reference = _family(key)
+    family, reference = _family(key.partition(REREAD)[0])
     if family.pull is None:
         raise ModelUnavailable(f"{key} needs no weights; nothing to pull")
     return family.pull(reference, progress)
@@ -112,7 +116,7 @@ def pull_model(key: str, progress: Callable[[str], None]) -> Path:
 
 def check_key(key: str) -> None:
     """Raise `ModelUnavailable` for a key that is not in the table."""
-    _family(key)
+    _family(key.partition(REREAD)[0])
 
 
 def share_space(one: str, other: str) -> bool:
@@ -187,6 +191,19 @@ def _load_sentence(reference: str, device: str | None) -> Model:
 
     device = device or _default_device()
     return Model(SentenceEncoder(reference, device), device=device)
+
+
+def _reread(model: Model, reader: str) -> Model:
+    from engine.encoders.reread import RereadEncoder
+    from engine.encoders.sentence import SentenceEncoder
+
+    if model.reranker is not None:
+        raise ModelUnavailable(
+            f"{model.encoder.name} has a reranker that knows its vectors as they are; {REREAD}{reader} can "
+            "stand beside a model without one, such as open_clip:NAME/TAG"
+        )
+    encoder = RereadEncoder(model.encoder, SentenceEncoder(reader, model.device, reads=("text",)))
+    return Model(encoder, languages=model.languages, device=model.device)
 
 
 def _load_heads(reference: str, device: str | None) -> Model:

@@ -1,4 +1,4 @@
-"""Any model of sentence-transformers (an optional extra) that reads texts and pictures into one space.
+"""Any model of sentence-transformers (an optional extra): of texts and pictures, or of texts alone.
 
 A name is fetched from a hub; the path of a folder that it saved, or that `save_pretrained` wrote of a CLIP,
 needs no network.
@@ -22,14 +22,15 @@ BATCH = 32
 class SentenceEncoder:
     """One model by its name or path; it gives vectors and no tokens."""
 
-    def __init__(self, reference: str, device: str) -> None:
-        """Raise `ModelUnavailable` for a model that cannot be had, or does not read texts and pictures."""
+    def __init__(self, reference: str, device: str, reads: Sequence[str] = ("text", "image")) -> None:
+        """Raise `ModelUnavailable` for a model that cannot be had, or does not read what it should."""
         self.name = f"st:{reference}"
         self._model = _load(reference, device)
-        lacking = [kind for kind in ("text", "image") if not self._model.supports(kind)]
+        lacking = [kind for kind in reads if not self._model.supports(kind)]
         if lacking:
             raise ModelUnavailable(
-                f"{self.name} does not read {lacking[0]}s; an encoder reads texts and images"
+                f"{self.name} does not read {lacking[0]}s; an encoder reads texts and images, and one of "
+                "texts alone can stand beside another: MODEL+st:NAME_OR_PATH"
             )
         self.text_limit = int(self._model.max_seq_length or self._model.tokenizer.model_max_length)
         self.dim = self._encode(["a"]).shape[1]
