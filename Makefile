@@ -6,13 +6,31 @@ PHOTOS ?=
 GALLERY ?= demo.gallery
 DATA ?= ../shared
 
-.PHONY: demo test check serve train bench openapi clean browser
+.PHONY: demo test test-apart check serve train bench openapi clean browser
 
 demo: data/sample/.done
 	$(BIN)/python data/demo.py $(if $(PHOTOS),"$(PHOTOS)")
 
 test: data/sample/.done browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Clients whose pins, or plugins of pytest, do not go with ours: each in an environment of its own, over ours.
+test-apart: $(VENV)-chroma/.installed $(VENV)-langchain/.installed $(VENV)-clip-retrieval/.installed
+	$(VENV)-chroma/bin/python -m pytest tests/doors/test_import.py -k chroma
+	$(VENV)-langchain/bin/python -m pytest tests/doors/test_langchain_standard.py \
+	  -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function
+	$(VENV)-clip-retrieval/bin/python -m pytest tests/doors/test_clip_retrieval.py
+
+$(VENV)-chroma/.installed: PACKAGES = "chromadb>=1.0"
+$(VENV)-langchain/.installed: PACKAGES = langchain-tests
+$(VENV)-clip-retrieval/.installed: PACKAGES = --no-deps clip-retrieval requests
+SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+$(VENV)-%/.installed: $(VENV)/.installed
+	$(BIN)/python -m venv $(VENV)-$*
+	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(VENV)-$*/bin/python $(SITE))/ours.pth"
+	$(VENV)-$*/bin/python -m pip install --quiet $(PACKAGES)
+	touch $@
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check
@@ -32,7 +50,7 @@ openapi: $(VENV)/.installed
 	$(BIN)/python -m api.http docs/openapi.json
 
 clean:
-	rm -rf $(VENV) data/sample demo*.gallery
+	rm -rf $(VENV) $(VENV)-* data/sample demo*.gallery
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
