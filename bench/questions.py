@@ -3,9 +3,9 @@
     python -m bench.questions --data DIR [--teller KEY] [--limit N]
 
 The questions are made from the photographs' captions by the rules of `training/questions.py`; an answer is
-right when a caption gives it. Beside it, what the commonest answer of each kind in training gets. Intervals
-are 95 %, by bootstrap over photographs; "sure" are the answers above the bound that was fitted on
-held-back photographs.
+right when a caption gives it. With `--vqa` those that people asked come too, where three of ten people must
+have given it. Beside it, what the commonest answer of each kind in training gets. Intervals are 95 %, by
+bootstrap over photographs; "sure" are the answers above the bound that was fitted on held-back photographs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,12 @@ from engine.encoders.mini import load_mini
 from engine.telling import Answer, Answerer, open_answerer
 from engine.telling.mini import MiniTeller
 from engine.types import Tokens
+from training.asked import GROUP
 from training.calibrate import calibration_error
-from training.data import Photo, read_photos, read_picture, select
+from training.data import Photo, read_picture, select
 from training.measure import interval
 from training.questions import KINDS, Question
-from training.telling import SETS, cached_tokens, make_questions
+from training.telling import SETS, add_material, read_material
 
 
 @dataclass(frozen=True)
@@ -70,25 +70,26 @@ def _cell(hits: npt.NDArray[np.bool_], photo: npt.NDArray[np.int64]) -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Measure answers on the validation photographs.")
-    parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
-    parser.add_argument("--work", type=Path, default=Path("data/cache/tell"), help="where tokens are kept")
+    add_material(parser)
     parser.add_argument("--teller", default="mini", help="the model that answers")
     parser.add_argument("--limit", type=int, default=None, help="so many questions of each kind and set")
     chosen = parser.parse_args()
-    photos = read_photos(chosen.data)
-    tokens = cached_tokens(load_mini()[0], photos, chosen.work)
-    bench = Bench(photos, tokens, open_answerer(chosen.teller))
-    questions = make_questions(photos)
-    train, val = set(select(photos, "train")), {n: set(select(photos, "val", g)) for n, g in SETS.items()}
+    material = read_material(chosen, load_mini()[0])
+    photos, questions = material.photos, material.questions
+    bench = Bench(photos, material.tokens, open_answerer(chosen.teller))
+    sets = SETS | ({"VQA v2": GROUP} if chosen.vqa else {})
+    train, val = set(select(photos, "train")), {n: set(select(photos, "val", g)) for n, g in sets.items()}
     print(
         f"{describe()}\n\n| set | kind | questions | right | commonest | sure | right if sure | calibration |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name in SETS:
+    for name in sets:
         for kind in KINDS:
             of_kind = [q for q in questions if q.kind == kind]
             learned = Counter(answer for q in of_kind if q.photo in train for answer in q.answers)
             asked = [q for q in of_kind if q.photo in val[name]][: chosen.limit]
+            if not asked:
+                continue
             cells = row(bench, asked, learned.most_common(1)[0][0])
             print(f"| {name} | {kind} | {cells} |", flush=True)
 

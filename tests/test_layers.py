@@ -18,7 +18,7 @@ FORBIDDEN = {
     "indexer": {"api", "training", "bench", "fastapi", "typer", "rich"} | HEAVY,
     "api": {"bench"} | HEAVY,
     "api/http": {"indexer", "training", "typer", "rich"},
-    "training": {"api", "bench", "indexer"},
+    "training": {"api", "bench"},
 }
 
 

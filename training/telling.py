@@ -1,9 +1,9 @@
 """Make the bundle `mini-tell`, stage by stage: `python -m training.telling --data DIR`.
 
 Detectors of words and the reader of questions learn from the training photographs; the language model also
-from
-captions without pictures. What is kept of each stage lies in --work; nothing of the data enters
-the bundle but single words, and counts of runs of them that several captions share.
+from captions without pictures, the reader also from questions that people asked (VQA v2), where it is given
+some. What is kept of each stage lies in --work; nothing of the data enters the bundle but single words, and
+counts of runs of them that several captions share.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from engine.telling.sight import Seen, Sight
 from engine.telling.words import looks, meanings, split
 from engine.types import Floats, Tokens
 from training import telling_sight
+from training.asked import read_asked
 from training.data import SEED, Photo, read_photos, read_picture, select
 from training.questions import Question, Rules
 from training.telling_answers import Classroom, calibrate, choose_answers, predict, train
@@ -42,8 +43,7 @@ LEAST_SEEN = 8  # captions of photographs that have a word, before it is written
 ROUNDS_OF_SIGHT, ROUNDS_OF_READER = 6, 4
 SMALL = """
 a an the and or of in on at to is are with by for from his her their its it as while that who there up down
-out off
-over under into through near next front top side other another this these has have be
+out off over under into through near next front top side other another this these has have be
 """.split()
 
 
@@ -82,9 +82,37 @@ def choose_words(photos: Sequence[Photo]) -> list[str]:
 
 
 def make_questions(photos: Sequence[Photo]) -> list[Question]:
-    """Make the questions of every photograph, by rules learned from the training ones."""
+    """Make the questions of every photograph with captions, by rules learned from the training ones."""
     rules, rng = Rules([p.captions for p in photos if p.split == "train"]), np.random.default_rng(SEED)
-    return [question for n, photo in enumerate(photos) for question in rules.ask(n, photo.captions, rng)]
+    return [q for n, photo in enumerate(photos) if photo.captions for q in rules.ask(n, photo.captions, rng)]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Photographs, their tokens (n, 81, 128) int8, and the questions on them."""
+
+    photos: list[Photo]
+    tokens: Tokens
+    questions: list[Question]
+
+
+def read_material(chosen: argparse.Namespace, encoder: MiniEncoder) -> Material:
+    """Read what `add_material` asked for, encoding the photographs that no earlier run did."""
+    photos = read_photos(chosen.data)
+    tokens, questions = cached_tokens(encoder, photos, chosen.work), make_questions(photos)
+    if chosen.vqa is None:
+        return Material(photos, tokens, questions)
+    more, asked = read_asked(chosen.vqa, chosen.images, len(photos))
+    theirs = cached_tokens(encoder, more, chosen.work / Path(chosen.vqa).stem)
+    return Material([*photos, *more], np.concatenate([tokens, theirs]), [*questions, *asked])
+
+
+def add_material(parser: argparse.ArgumentParser) -> None:
+    """Let a command line name what to read."""
+    parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
+    parser.add_argument("--work", type=Path, default=Path("data/cache/tell"), help="where tokens are kept")
+    parser.add_argument("--vqa", help="vqa:questions.json,annotations.json: questions people asked, as well")
+    parser.add_argument("--images", type=Path, help="the folder of their photographs")
 
 
 def learn_sight(
@@ -92,7 +120,7 @@ def learn_sight(
 ) -> tuple[Sight, npt.NDArray[np.float16]]:
     """Train the detectors, and tell what each photograph calls for, by detectors that never saw it."""
     seen = telling_sight.look(tokens, look)
-    own = np.array(select(photos, "train"))
+    own = np.array([n for n in select(photos, "train") if photos[n].captions])
     share = telling_sight.shares([[split(c) for c in photos[n].captions] for n in own], words)
     calls = np.zeros((len(photos), len(words)), np.float16)
     half = np.random.default_rng(SEED).permutation(len(own)) % 2
@@ -101,7 +129,7 @@ def learn_sight(
         taught = telling_sight.train(_of(seen, mine), share[half == side], look, ROUNDS_OF_SIGHT)
         calls[other] = taught.calls(taught.judge(_of(seen, other)))
     sight = telling_sight.train(_of(seen, own), share, look, ROUNDS_OF_SIGHT)
-    rest = np.array([n for n, photo in enumerate(photos) if photo.split != "train"])
+    rest = np.setdiff1d(np.arange(len(photos)), own)
     calls[rest] = sight.calls(sight.judge(_of(seen, rest)))
     return sight, calls
 
@@ -185,17 +213,15 @@ def classroom(
 def main() -> None:
     """Run every stage."""
     parser = argparse.ArgumentParser(prog="python -m training.telling", description="Make mini-tell.")
-    parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
-    parser.add_argument("--work", type=Path, default=Path("data/cache/tell"), help="where tokens are kept")
+    add_material(parser)
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    photos = read_photos(chosen.data)
     encoder = load_mini()[0]
-    tokens = cached_tokens(encoder, photos, chosen.work)
+    material = read_material(chosen, encoder)
+    photos, tokens, questions = material.photos, material.tokens, material.questions
     words = choose_words(photos)
     sight, calls = learn_sight(photos, words, tokens, looks(encoder, words))
     sentences = count_runs(read_captions(chosen.data, photos), words)
-    questions = make_questions(photos)
     answers, places = choose_answers([q for q in questions if photos[q.photo].split == "train"])
     room = classroom(encoder, questions, words, calls, tokens, answers)
     reader, kinds = learn_answers(photos, questions, room, places)
