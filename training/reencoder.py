@@ -1,71 +1,31 @@
-"""A gallery's own reencoder: text vectors are moved toward the pictures that its captions are of.
-
-Contrast between captions, moved, and stored picture vectors, in batches (CLIP, arXiv 2103.00020). How far
-texts are moved in the end is chosen on pairs that the network has not seen (WiSE-FT, arXiv 2109.01903).
-"""
+"""A gallery's own reencoder: text vectors are moved toward the pictures that its captions are of."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.evaluate import CUTS
 from engine.reencoder import Reencoder
+from training import own
 from training.checkpoints import Resume
 from training.gallery import Gallery, Ints
-from training.heads import contrast, rate_at
 
-SAVED_EVERY = 50  # steps
-SHARES = (1.0, 0.75, 0.5, 0.25)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The dials of this stage."""
-
-    steps: int = 500
-    batch: int = 512  # pictures, each with one caption
-    rate: float = 1e-3
-    decay: float = 0.1
-    width: int = 512
-    seed: int = 0
+Recipe = own.Recipe
 
 
 def teach(
     gallery: Gallery, recipe: Recipe, resume: Resume, progress: Callable[[int, int], None]
 ) -> Reencoder:
-    """Train a new reencoder on a gallery, going on from a checkpoint; `progress` is told each step."""
+    """Train a new reencoder on a gallery; see `own.teach`."""
     torch.manual_seed(recipe.seed)
     reencoder = Reencoder(gallery.texts.shape[1], recipe.width)
-    scale = nn.ParameterList([nn.Parameter(torch.tensor(math.log(20.0)))])
-    groups = [
-        {"params": list(reencoder.parameters()), "rate": recipe.rate, "weight_decay": recipe.decay},
-        {"params": list(scale), "rate": 1e-2, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=1.0)
-    parts = {"reencoder": reencoder, "scale": scale, "optimizer": optimizer}
-    first = np.searchsorted(gallery.owner, np.arange(len(gallery.pictures) + 1))
-    for step in range(resume.load(parts), recipe.steps):
-        rng = np.random.default_rng((recipe.seed, step))
-        chosen = rng.permutation(len(gallery.pictures))[: recipe.batch]
-        texts = first[chosen] + rng.integers(first[chosen + 1] - first[chosen])
-        for group in optimizer.param_groups:
-            group["lr"] = group["rate"] * rate_at(step + 1, recipe.steps)
-        moved = reencoder(gallery.texts[texts])
-        logits = scale[0].exp().clamp(max=100) * moved @ gallery.pictures[chosen].T
-        loss = contrast(logits, torch.eye(len(chosen)))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        progress(step + 1, recipe.steps)
-        if (step + 1) % SAVED_EVERY == 0:
-            resume.save(parts, step + 1)
-    return reencoder.eval()
+
+    def sides(chosen: Ints, texts: Ints) -> tuple[Tensor, Tensor]:
+        return gallery.pictures[chosen], reencoder(gallery.texts[texts])
+
+    return own.teach(reencoder, sides, gallery, recipe, resume, progress)
 
 
 def hold_back(reencoder: Reencoder, gallery: Gallery, queries: Ints) -> float:
@@ -75,24 +35,4 @@ def hold_back(reencoder: Reencoder, gallery: Gallery, queries: Ints) -> float:
         moved: Tensor = reencoder(gallery.texts[queries])
         return moved @ gallery.pictures.T
 
-    return best_share([reencoder.network[-1]], recall, gallery.owner[queries])
-
-
-@torch.no_grad()
-def best_share(last: Sequence[nn.Module], recall: Callable[[], Tensor], right: Ints) -> float:
-    """Shrink last layers of residual networks to the share with which most is found, and return it.
-
-    `recall` scores queries against pictures, (q, n); `right` (q,) are their own.
-    """
-    whole = [(weight, weight.clone()) for layer in last for weight in layer.parameters()]
-    found: dict[float, float] = {}
-    for share in SHARES:
-        for weight, kept in whole:
-            weight.copy_(share * kept)
-        scores = recall()
-        ranks = (scores > scores[torch.arange(len(right)), torch.from_numpy(right)][:, None]).sum(1)
-        found[share] = float(np.mean([(ranks < k).float().mean().item() for k in CUTS]))
-    best = max(SHARES, key=found.__getitem__)
-    for weight, kept in whole:
-        weight.copy_(best * kept)
-    return best
+    return own.best_share([reencoder.network[-1]], recall, gallery.owner[queries])
