@@ -56,7 +56,7 @@ SyncOption = Annotated[
     bool, typer.Option("--sync", help="Remove from the gallery what is gone from these folders and tars.")
 ]
 OcrOption = Annotated[
-    bool, typer.Option("--ocr", help="Read the text in pictures too (needs the extra crosslight[ocr]).")
+    bool, typer.Option("--ocr", help="Read the text in pictures too (needs the extra ocr).")
 ]
 CaptionsOption = Annotated[
     bool, typer.Option("--captions", help="Write a caption for pictures that have none.")

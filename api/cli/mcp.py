@@ -32,7 +32,7 @@ def mcp(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Offer a gallery to language models: search, look, similar, caption, ask (needs crosslight[mcp]).
+    """Offer a gallery to language models: search, look, similar, caption, ask (needs the extra mcp).
 
     A program that starts this command speaks with it over stdin and stdout. With --http it listens on
     127.0.0.1, for programs of this machine.

@@ -41,6 +41,7 @@ from api.http.repeats import Repeats
 from api.http.settings import Settings
 from api.http.state import Service
 from api.http.tracing import Tracing
+from api.http.unexpected import Unexpected
 from api.http.watching import Watch
 from engine import SearchEngine
 from engine.dialogue import Sessions
@@ -124,6 +125,7 @@ def create_app(settings: Settings, *engines: SearchEngine) -> FastAPI:
 
 def _guard(app: FastAPI, settings: Settings) -> None:
     """Put around the app what every request passes through, the outermost last."""
+    app.add_middleware(Unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard, settings=settings, load=app.state.load)
     if settings.cors_origins:

@@ -78,8 +78,7 @@ def problem_response(
     document = {**document_of(problem), "instance": instance}
     if problem.errors:
         document["errors"] = [dict(error) for error in problem.errors]
-    # The answer to an unexpected error is made outside the guard that marks all others.
-    marked = {**(problem.headers or {}), **(headers or {}), "x-content-type-options": "nosniff"}
+    marked = {**(problem.headers or {}), **(headers or {})}
     return JSONResponse(document, problem.status, headers=marked, media_type=MEDIA_TYPE)
 
 
@@ -104,7 +103,7 @@ def problem_of(error: EngineError | Problem) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
+    """Answer every error that a handler raises on purpose with a problem document."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
@@ -128,12 +127,6 @@ def install(app: FastAPI) -> None:
     async def _gone(request: Request, error: ClientDisconnect) -> JSONResponse:
         # Nobody reads this answer; without it the log would call a closed page our error.
         return problem_response(Problem(400, "The client went away"), request.url.path)
-
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        # The cause goes to the log, where the server re-raises it, and not to the client.
-        detail = "Something broke on our side; the server's log has the cause"
-        return problem_response(Problem(500, detail), request.url.path)
 
 
 _DETAILS = {

@@ -70,6 +70,12 @@ class Tracing:
             stage.end(begin)
         search.end(end)
 
+    def broke(self, error: Exception) -> None:
+        """Note what broke the request under way."""
+        from opentelemetry.trace import get_current_span
+
+        get_current_span().record_exception(error)
+
     def close(self) -> None:
         """Send what has not been sent, unless nobody takes it within a moment."""
         given_up = threading.Timer(FLUSH_SECONDS, self._exporter.shutdown)

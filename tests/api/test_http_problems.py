@@ -135,8 +135,11 @@ def test_405_says_what_is_allowed(shared: TestClient) -> None:
     assert shared.get("/v1/search").headers["allow"] == "POST"
 
 
-def test_an_unexpected_error_tells_the_client_nothing_of_its_cause(gallery: Path) -> None:
-    app = create_app(Settings(gallery))
+def test_an_unexpected_error_is_told_to_the_log_and_not_to_the_client(
+    gallery: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = "https://example.org"
+    app = create_app(Settings(gallery, cors_origins=(site,)))
 
     @app.get("/broken")
     def broken() -> None:
@@ -144,9 +147,13 @@ def test_an_unexpected_error_tells_the_client_nothing_of_its_cause(gallery: Path
 
     # Routes are asked in order and the page's files come last, so this one is asked before them.
     with client_of(app) as client:
-        response = client.get("/broken")
+        response = client.get("/broken", headers={"x-request-id": "abc", "origin": site})
     check_problem(response, 500, None, "server's log")
     assert "secret" not in response.text
+    assert response.headers["x-request-id"] == "abc"  # leads from the answer to the cause
+    assert response.headers["access-control-allow-origin"] == site
+    (cause,) = [record for record in caplog.records if record.exc_info]
+    assert cause.getMessage() == "GET /broken broke" and "secret cause" in str(cause.exc_info)
 
 
 def test_a_body_over_the_limit_is_refused_by_its_announced_length(gallery: Path) -> None:
