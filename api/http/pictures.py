@@ -58,6 +58,7 @@ def _replies(media_types: list[str], description: str) -> dict[int | str, dict[s
     responses=_replies([*sorted(set(MEDIA_TYPES.values())), DOWNLOAD], "The picture file's own bytes."),
     dependencies=[READ],
 )
+@router.head("/items/{id}/image", include_in_schema=False, response_class=Response, dependencies=[READ])
 def image(engine: Engine, id: ItemId, request: Request) -> Response:
     """Give the picture file as it is. Its ETag is the SHA-256 of its bytes."""
     item = engine.get(id)
@@ -75,6 +76,7 @@ def image(engine: Engine, id: ItemId, request: Request) -> Response:
     responses=_replies([THUMBNAIL], "A WebP picture."),
     dependencies=[READ],
 )
+@router.head("/items/{id}/thumbnail", include_in_schema=False, response_class=Response, dependencies=[READ])
 def thumbnail(
     engine: Engine,
     id: ItemId,

@@ -53,6 +53,7 @@ def test_a_key_may_do_what_its_scopes_say(gallery: Path) -> None:
         assert client.post("/v1/items", headers=auth(writer), files=files).status_code == 200
         assert client.get("/v1/info", headers=auth(writer)).status_code == 200
         assert client.get("/v1/galleries/gallery/info").status_code == 401
+        assert client.head("/v1/items/1/thumbnail").status_code == 401
         assert client.get("/healthz").status_code == 200
 
 

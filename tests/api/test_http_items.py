@@ -119,6 +119,8 @@ def test_the_picture_is_the_file_with_its_digest_as_etag(client: TestClient, tmp
         again = client.get(path, headers={"if-none-match": tag})
         assert (again.status_code, again.content) == (304, b"")
     assert client.get(path, headers={"if-none-match": '"other"'}).status_code == 200
+    head = client.head(path)
+    assert head.status_code == 200 and head.headers["etag"] == response.headers["etag"]
 
 
 def test_a_file_that_turned_into_a_page_is_still_served_as_a_picture(
