@@ -246,6 +246,9 @@ class AsyncClient:
                 told = jobs.heard(line)
                 if told is not None:
                     yield told
+                    if told.is_over:
+                        return
+        raise cut_short(self._base)
 
     async def info(self) -> Info:
         """Ask what the gallery holds."""

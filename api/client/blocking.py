@@ -240,6 +240,9 @@ class Client:
                 told = jobs.heard(line)
                 if told is not None:
                     yield told
+                    if told.is_over:
+                        return
+        raise cut_short(self._base)
 
     def info(self) -> Info:
         """Ask what the gallery holds."""

@@ -107,5 +107,5 @@ def unreachable(base: str, error: httpx.TransportError) -> Unreachable:
 
 
 def cut_short(base: str) -> Unreachable:
-    """Say that a stream ended before it was told to be over."""
-    return Unreachable(f"{base} went away before it had told of all items; what it told of is in the gallery")
+    """Say that a stream ended before it was over."""
+    return Unreachable(f"{base} went away before it had told of everything; what it told of is done")

@@ -51,6 +51,12 @@ def faulty(*replies: tuple[int, dict[str, str], dict[str, Any]]) -> Iterator[tup
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            while size := int(self.rfile.readline(), 16):  # a body that comes in chunks
+                self.rfile.read(size + 2)
+            self.rfile.readline()
+            self.do_GET()
+
         def do_GET(self) -> None:
             status, headers, document = replies[min(len(asked), len(replies) - 1)]
             asked.append(self.path)
@@ -167,6 +173,19 @@ def test_an_answer_that_is_no_problem_document_is_an_error_too() -> None:
     with faulty((500, {}, [])) as (url, _), Client(url) as client:  # type: ignore[arg-type]
         with pytest.raises(ServiceError, match="500 Internal Server Error"):
             client.info()
+
+
+def test_a_stream_that_ends_too_early_is_not_taken_for_whole() -> None:
+    first = {"line": 1, "uri": "my:1", "id": 1, "status": "added", "reason": None}
+    with faulty((200, {}, first)) as (url, _), Client(url) as client:
+        told = client.ingest([NewText("my:1", "a"), NewText("my:2", "b")])
+        assert next(told).status == "added"
+        with pytest.raises(Unreachable, match="before it had told of everything"):
+            next(told)
+    refused = {"line": 2, "error": {"status": 409, "title": "Conflict", "detail": "a job is writing"}}
+    with faulty((200, {}, refused)) as (url, _), Client(url) as client:
+        with pytest.raises(Busy, match="a job is writing"):
+            list(client.ingest([NewText("my:1", "a")]))
 
 
 def test_nobody_at_home_is_said_so() -> None:
