@@ -11,8 +11,9 @@ DATA ?= ../shared
 demo: data/sample/.done
 	$(BIN)/python data/demo.py $(if $(PHOTOS),"$(PHOTOS)")
 
+# Two at once, of one thread each: more would wait for one another on two processors.
 test: data/sample/.done browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Clients whose pins, or plugins of pytest, do not go with ours: each in an environment of its own, over ours.
 test-apart: $(VENV)-chroma/.installed $(VENV)-langchain/.installed $(VENV)-clip-retrieval/.installed

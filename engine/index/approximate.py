@@ -61,7 +61,9 @@ RECIPES = {
     "ivf": Recipe(lambda n, d: f"IVF{_cells(n)},Flat", PROBES, _inverted, lambda d: 4 * d + 8),
     "ivf-sq8": Recipe(lambda n, d: f"IVF{_cells(n)},SQ8", PROBES, _inverted, lambda d: d + 8, refine=2),
     "ivf-pq": Recipe(
-        lambda n, d: f"IVF{_cells(n)},PQ{_subquantizers(d)}",
+        lambda n, d: (
+            f"IVF{_cells(n)},PQ{_subquantizers(d)}np"
+        ),  # no order of codes: training it takes minutes
         PROBES,
         _inverted,
         lambda d: d // 4 + 8,
