@@ -58,6 +58,7 @@ WORD.3: /\S*?{LETTER}(?=\*-?[\d.]+(?:\s*$|\s+[+-]))|\S+/
 %ignore /\s+/
 """
 SCHEMES = ("like", "image", "phrase")
+_PLAIN = re.compile(r'[^"“„+\-:*\[.]*')  # no sign that any token but a word has
 _SCHEME = re.compile(r"([A-Za-z]+):\S*")
 
 
@@ -67,6 +68,8 @@ def parse(text: str) -> Query:
         raise BadInput(
             f"the query has {len(text):,} characters, the limit is {MAX_CHARACTERS:,}; make it shorter"
         )
+    if _PLAIN.fullmatch(text):
+        return Query((Part(text=text),))  # as most are, and a first search need not make the parser
     tokens = list(_parser().lex(text))
     for token in tokens:
         if token.type == "UNCLOSED":

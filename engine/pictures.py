@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -22,7 +24,9 @@ from engine.errors import BadPicture
 MAX_PIXELS = 89_478_485
 MAX_BYTES = 256 * 1024 * 1024
 MEMBER_SCHEME = "member:"
-Image.init()  # registers Pillow's formats; AVIF is missing from some builds
+for _plugin in ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Ppm", "Avif"):
+    with suppress(ImportError):  # AVIF is missing from some builds; Pillow would load all of its forty
+        import_module(f"PIL.{_plugin}ImagePlugin")
 FORMATS = tuple(
     str(name) for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF") if name in Image.OPEN
 )

@@ -7,10 +7,12 @@ The library that has them loads for as long as torch itself, which a first searc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 NORM_EPS = 1e-12
 DROPOUT = 0.1  # while training
@@ -26,6 +28,19 @@ class BertShape:
     inner: int
     pieces: int = 30522
     positions: int = 512
+
+
+class Unfilled(TorchFunctionMode):
+    """Within it modules are made without random numbers, for those that are loaded in their place.
+
+    The device "meta" does that too, but imports for longer than the numbers take.
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch, unless it fills a tensor at random."""
+        if function in (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_):
+            return None
+        return function(*args, **(kwargs or {}))
 
 
 class Embeddings(nn.Module):

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from engine.encoders import mini_heads, mini_towers
+from engine.encoders.bert import Unfilled
 from engine.encoders.mini_heads import Head
 from engine.encoders.mini_joint import DIALS, JOINT_DIM, Joint
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
@@ -52,7 +53,8 @@ def load_mini(
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     encoder = MiniEncoder(trained, device, words)
     family = config.get("family", CROSS)
-    fusion = FusionModel(Shape(mini_heads.TOKEN_DIM, config["depth"], family))
+    with Unfilled():
+        fusion = FusionModel(Shape(mini_heads.TOKEN_DIM, config["depth"], family))
     _load(fusion, trained, "fusion.")
     blends = {direction(name): Blend(**values) for name, values in config["blends"].items()}
     stamp = _digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])
@@ -71,9 +73,10 @@ class MiniEncoder:
         self._device = torch.device(device)
         self._image_tuned = {name: t for name, t in trained.items() if name.startswith("image_top.")}
         self._text = TextTower(load_file(folder / TEXT_TOWER))
-        self._image_head = Head(mini_towers.IMAGE_WIDTH)
-        self._text_head = Head(mini_towers.TEXT_WIDTH)
-        self._joint = Joint()
+        with Unfilled():
+            self._image_head = Head(mini_towers.IMAGE_WIDTH)
+            self._text_head = Head(mini_towers.TEXT_WIDTH)
+            self._joint = Joint()
         self._pieces = WordPieces((words or folder) / TOKENIZER)
         _load(self._text.top, trained, "text_top.", partly=True)
         _load(self._image_head, trained, "image_head.")
@@ -189,7 +192,7 @@ def _read_pieces(folder: Path) -> tuple[Tensor, Tensor]:
 def _load(module: nn.Module, trained: dict[str, Tensor], prefix: str, partly: bool = False) -> None:
     """Load the tensors named with a prefix; `partly` lets the others stay as they are."""
     state = {name.removeprefix(prefix): t for name, t in trained.items() if name.startswith(prefix)}
-    done = module.load_state_dict(state, strict=not partly)
+    done = module.load_state_dict(state, strict=not partly, assign=True)
     assert not done.unexpected_keys, done.unexpected_keys
 
 
@@ -198,7 +201,7 @@ def _bundle_digest(trained: dict[str, Tensor]) -> str:
 
 
 def _tensor_digest(tensor: Tensor) -> str:
-    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
+    return hashlib.sha256(tensor.contiguous().view(-1).numpy().data).hexdigest()
 
 
 def _digest(parts: Sequence[str] | Iterator[str]) -> str:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engine.encoders.bert import Bert, BertShape
+from engine.encoders.bert import Bert, BertShape, Unfilled
 
 SIDE = 260  # pixels; squashed to a square, so that the grid maps linearly on the whole picture
 MEAN, STD = 0.498, 0.502
@@ -97,9 +97,11 @@ class TextTower(nn.Module):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        model = Bert(MINILM)
+        with Unfilled():
+            model = Bert(MINILM)
         names = set(model.state_dict())
-        model.load_state_dict({name: tensor for name, tensor in weights.items() if name in names})
+        kept = {name: tensor for name, tensor in weights.items() if name in names}
+        model.load_state_dict(kept, assign=True)
         self.embeddings = model.embeddings
         self.bottom, self.top = model.encoder.layer[:TEXT_FROZEN], model.encoder.layer[TEXT_FROZEN:]
         self.published = copy.deepcopy(self.top).requires_grad_(False)

@@ -94,7 +94,7 @@ def mini_weights(cache: Path | None = None) -> Path:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     for name, digest in manifest.items():
         path = folder / name
-        if not path.is_file() or _sha256(path.read_bytes()) != digest:
+        if not path.is_file() or _sha256_of(path) != digest:
             raise ModelUnavailable(f"{path} is missing or was changed since it was pulled; {NEXT_STEP}")
     return folder
 
@@ -177,6 +177,11 @@ def _to_safetensors(checkpoint: bytes) -> bytes:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import BadInput
-from engine.grammar import parse
+from engine.grammar import _PLAIN, _parser, parse
 from engine.types import Part, Query, Region
 from engine.written import written
 
@@ -187,3 +187,9 @@ def test_a_plain_query_is_written_as_it_was_typed() -> None:
         assert written(parse(typed)) == typed
     assert written(parse("two dogs -people")) == '"two dogs" - "people"'
     assert written(Query((Part(picture=b"bytes"),))) is None
+
+
+@given(st.text().filter(_PLAIN.fullmatch))
+def test_a_text_without_signs_is_read_as_the_parser_would(typed: str) -> None:
+    assert {token.type for token in _parser().lex(typed)} <= {"WORD"}
+    assert parse(typed).parts == (text(typed),)
