@@ -13,7 +13,6 @@ from serving import fill, picture_bytes, running
 
 from api.client import AsyncClient, Client, Event, Job, NewPicture, NewText, NotFound, Refused, ServiceError
 from api.http import Settings, create_app
-from engine import SearchEngine
 
 
 @pytest.fixture
@@ -110,23 +109,20 @@ def test_values_are_counted_and_items_recommended(url: str) -> None:
 
 
 @pytest.mark.mini
-def test_the_bundled_model_tells_and_explains(photographs: list[Path], tmp_path: Path) -> None:
-    with SearchEngine.open(tmp_path / "gallery", model="mini", device="cpu") as engine:
-        engine.add(photographs)
-        with running(create_app(Settings(tmp_path / "gallery"), engine)) as url, Client(url) as client:
-            (hit,) = client.search("a temple", k=1, explain=True)
-            assert hit.explanation is not None
-            *_, word = hit.explanation.words
-            assert word.word == "temple" and len(word.grid) == len(word.grid[0]) == 9
-            drawn = Image.open(io.BytesIO(client.heat_map(hit.item.id, "a temple", "temple")))
-            assert drawn.format == "PNG" and max(drawn.size) <= 1024
-            told = client.caption(like=hit.item.id, count=2)
-            assert told.model == "mini" and "building" in told.captions[0].text and len(told.captions) == 2
-            answer = client.ask("is there a building?", photographs[0])
-            assert (answer.text, answer.sure, answer.kind) == ("yes", True, "yes/no")
-            assert answer.heat_map is not None and sum(map(sum, answer.heat_map)) == pytest.approx(
-                1, abs=1e-3
-            )
+def test_the_bundled_model_tells_and_explains(mini_address: str, photographs: list[Path]) -> None:
+    with Client(mini_address) as client:
+        (hit,) = client.search("a temple", k=1, explain=True)
+        assert hit.explanation is not None
+        *_, word = hit.explanation.words
+        assert word.word == "temple" and len(word.grid) == len(word.grid[0]) == 9
+        drawn = Image.open(io.BytesIO(client.heat_map(hit.item.id, "a temple", "temple")))
+        assert drawn.format == "PNG" and max(drawn.size) <= 1024
+        told = client.caption(like=hit.item.id, count=2)
+        assert told.model == "mini" and "building" in told.captions[0].text and len(told.captions) == 2
+        answer = client.ask("is there a building?", photographs[0])
+        assert (answer.text, answer.sure, answer.kind) == ("yes", True, "yes/no")
+        assert answer.heat_map is not None
+        assert sum(map(sum, answer.heat_map)) == pytest.approx(1, abs=1e-3)
 
 
 def test_the_awaited_client_does_the_same(url: str, photos: Path) -> None:
