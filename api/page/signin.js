@@ -47,7 +47,9 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.textContent = "";
   try {
-    take(await send("POST", SIGN_IN, { key: field.value.trim() }));
+    await send("POST", SIGN_IN, { key: field.value.trim() });
+    take(await ask(SIGN_IN));
+    if (!signed.name) throw new ProblemError("The key is right, but this browser does not keep it: allow cookies for this page.");
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     problem.textContent = error.message;

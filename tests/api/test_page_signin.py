@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 from browsing import PHONE, overflow, page_of, violations
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from serving import fill, picture_bytes, running
 
 from api.http import Settings, create_app
@@ -116,6 +116,20 @@ def test_a_phone_and_axe_take_it(
         page.get_by_role("button", name="Signed in with").tap()
         assert overflow(page) <= 0 and violations(page) == []
         page.screenshot(path=pictures / f"signed-in-{scheme}.png")
+
+
+def test_a_browser_without_cookies_is_told_so(browser: Browser, address: str) -> None:
+    taken = {"needed": True, "name": "a reader", "scopes": ["read"]}
+
+    def answer(route: Route) -> None:
+        route.fulfill(json=taken) if route.request.method == "POST" else route.continue_()
+
+    with page_of(browser, address, quiet=False) as page:
+        page.route("**/v1/sign-in", answer)  # the cookie is lost
+        page.goto("/")
+        sign_in(page, "cl_1_2")
+        sheet = page.get_by_role("dialog", name="Sign in")
+        expect(sheet.get_by_role("alert")).to_contain_text("allow cookies for this page")
 
 
 def test_without_keys_nobody_is_asked(browser: Browser, gallery: Path) -> None:
