@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import open_clip
+import torch
 from PIL import Image
-from serving import client_of, wait_until
+from serving import client_of, picture_bytes, wait_until
 from starlette.testclient import TestClient
 
 from api.http import Settings, create_app
@@ -108,3 +110,36 @@ def test_what_was_under_way_is_interrupted_after_a_restart(gallery: Path) -> Non
     with client_of(create_app(settings)) as client:
         states = {one["id"]: one["state"] for one in client.get("/v1/jobs").json()["jobs"]}
     assert states == {done["id"]: "done", "abc": "interrupted"}
+
+
+def test_the_model_is_changed_while_it_serves(gallery: Path, tmp_path: Path) -> None:
+    model = tiny_clip(tmp_path)
+    with client_of(create_app(Settings(gallery, device="cpu"))) as client:
+        before = client.post("/v1/search", json={"text": "red"}).json()["hits"]
+        unknown = over(client, start(client, kind="migrate", model="no-such-model"))
+        assert unknown["state"] == "failed" and "no-such-model" in unknown["reason"]
+        assert client.post("/v1/search", json={"text": "red"}).json()["hits"] == before
+
+        changed = over(client, start(client, kind="migrate", model=model))
+        assert (changed["state"], changed["reason"]) == ("done", None)
+        assert (changed["result"]["old"], changed["result"]["new"]) == ("color", model)
+        assert changed["result"]["switched"] and changed["done"] == changed["total"]
+        assert client.get("/v1/info").json()["model"] == model
+        hits = client.post("/v1/search", json={"text": "red", "rerank": False}).json()["hits"]
+        assert len(hits) == 5 and hits[0]["score"] != before[0]["score"]
+        assert client.post("/v1/items", files={"files": picture_bytes("pink")}).json()["added"] == 1
+        assert client.get("/v1/health").json()["status"] == "ok"
+
+
+def tiny_clip(folder: Path) -> str:
+    """Make a small real checkpoint of an open_clip model, and return its key."""
+    config = {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    }
+    name = "crosslight-jobs-test"
+    (folder / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder / f"{name}.json")
+    torch.save(open_clip.create_model(name).state_dict(), folder / "weights.pt")
+    return f"open_clip:{name}@{folder / 'weights.pt'}"
