@@ -15,10 +15,20 @@ from engine.errors import BadInput
 
 SEEN = 1000  # things among which some are looked for that can be encoded again
 
+
+def _programs(incomplete: str) -> list[str]:
+    from indexer.imports import PROGRAMS
+
+    return [name for name in PROGRAMS if name.startswith(incomplete)]
+
+
 ProgramName = Annotated[
     str,
     typer.Argument(
-        metavar="PROGRAM", help="clip-retrieval, faiss, rclip, qdrant or chroma.", show_default=False
+        metavar="PROGRAM",
+        help="clip-retrieval, faiss, rclip, qdrant or chroma.",
+        show_default=False,
+        autocompletion=_programs,
     ),
 ]
 SourcePath = Annotated[

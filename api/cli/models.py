@@ -8,13 +8,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.options import JsonOption
+from api.cli.options import JsonOption, model_keys
 from api.cli.output import guarded, note, plain, show_json, stdout
 
 models = typer.Typer(no_args_is_help=True, help="List the models, and fetch their weights.")
 
 KeyArgument = Annotated[
-    str, typer.Argument(metavar="KEY", help="A model key, such as mini.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="KEY", help="A model key, such as mini.", show_default=False, autocompletion=model_keys
+    ),
 ]
 STATES = {True: "ready", False: "to be pulled", None: ""}
 

@@ -9,6 +9,15 @@ import typer
 
 DEFAULT_GALLERY = Path("crosslight.gallery")
 
+
+def model_keys(incomplete: str) -> list[str]:
+    """Complete a model's key in the shell; behind a colon stands a name that only the reader knows."""
+    from engine.models import list_models
+
+    keys = ("".join(row.key.partition(":")[:2]) for row in list_models())
+    return [key for key in keys if key.startswith(incomplete)]
+
+
 GalleryOption = Annotated[
     Path,
     typer.Option(
@@ -18,7 +27,10 @@ GalleryOption = Annotated[
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        "--model", help="A model key; by default the gallery's own, or mini for a new one.", metavar="KEY"
+        "--model",
+        help="A model key; by default the gallery's own, or mini for a new one.",
+        metavar="KEY",
+        autocompletion=model_keys,
     ),
 ]
 DeviceOption = Annotated[
