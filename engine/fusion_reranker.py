@@ -73,7 +73,10 @@ class FusionReranker:
         """Score candidates; see `Reranker`. The parts are "visual", "late" and "fusion"."""
         blend = self.blends[query.kind, candidates.kind]
         with torch.inference_mode():
-            late, fusion = self.model(*self._sides(query.encoded, query.kind, candidates))
+            words, real, cells = self._sides(query.encoded, query.kind, candidates)
+            words = self.model.aligned(words)
+            fusion = self.model.cross(words, real, cells)
+            late = self.model.late(words, real, cells) if blend.late else torch.zeros_like(fusion)
         return {
             "visual": np.float32(blend.visual) * candidates.recall.astype(np.float32),
             "late": np.float32(blend.late) * late.cpu().numpy(),

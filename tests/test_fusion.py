@@ -64,6 +64,9 @@ def test_one_side_is_shared_by_all_pairs(model: FusionModel) -> None:
     repeated = model(words.expand(6, -1, -1), real.expand(6, -1), cells)
     for one, many in zip(shared, repeated, strict=True):
         assert one.shape == (6,) and torch.allclose(one, many, atol=1e-5)
+    for n in range(6):  # a pair alone goes by keys and values, many by their products with what asks
+        for one, many in zip(model(words, real, cells[n : n + 1]), shared, strict=True):
+            assert torch.allclose(one, many[n : n + 1], atol=1e-5)
     turned = model(tokens(5, 4, seed=3), torch.ones(5, 4, dtype=torch.bool), cells[:1])
     assert [part.shape for part in turned] == [(5,), (5,)]
 

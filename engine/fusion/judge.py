@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.fusion.layers import Layer
+from engine.fusion.layers import Layer, fits_of
 
 HEADS = 4
 
@@ -47,7 +47,7 @@ class Judge(nn.Module):
 
     def _read(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Let the words read: their states (n, w, width), their weights (n, w), and each attention."""
-        fits = words @ cells.transpose(1, 2)  # (n, w, c)
+        fits = fits_of(words, cells)  # (n, w, c)
         maps = [(10 * fits).softmax(-1)]
         states = self.word(words) + self.match(words * (maps[0] @ cells) * words.shape[-1])
         seen = cells if self.cell is None else self.cell(cells).expand(len(fits), -1, -1)

@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from engine.fusion.layers import fits_of
+
 
 class LateInteraction(nn.Module):
     """The weighted mean over words of the soft maximum over cells."""
@@ -41,5 +43,5 @@ class LateInteraction(nn.Module):
 
     def forward(self, words: Tensor, real: Tensor, cells: Tensor) -> Tensor:
         """Score n pairs, or one side against n of the other (its first axis being 1): (n,)."""
-        fits = words @ cells.transpose(1, 2)  # (n, w, c)
+        fits = fits_of(words, cells)  # (n, w, c)
         return (self.soft_maximum(fits) * self.weights(words, real)).sum(-1)

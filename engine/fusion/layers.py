@@ -41,15 +41,35 @@ class Stream(nn.Module):
 
         `fits` is (n, t, u); `real` (n or 1, t) and `there` (n or 1, u) leave padding out (`None`: none).
         """
-        keys, values = _split(self.cells(other), 2, self.heads)
         (query,) = _split(self.query(self.norms[0](states)), 1, self.heads)
         bias = self.sharpness * fits[:, None]  # (n, heads, t, u)
-        looked = _attention(query, keys, bias + _hidden(there, bias))
-        states = states + self.read(_joined(looked @ values))
+        bias = bias + _hidden(there, bias)
+        if len(other) == len(states) > 1 and states.shape[1] < other.shape[1]:
+            looked, found = self._look(query, other, bias)
+        else:
+            keys, values = _split(self.cells(other), 2, self.heads)
+            looked = _attention(query, keys, bias)
+            found = looked @ values
+        states = states + self.read(_joined(found))
         query, keys, values = _split(self.among(self.norms[1](states)), 3, self.heads)
         heard = _attention(query, keys, _hidden(real, states))
         states = states + self.mixed(_joined(heard @ values))
         return states + self.network(self.norms[2](states)), looked.mean(1)
+
+    def _look(self, query: Tensor, other: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend from few to many, and tell where they looked and what they found: (n, heads, t, u), (…, d).
+
+        The same numbers as by keys and values, but for rounding: q (W c) is (q W) c, so what projects each of
+        many cells may project the few queries. What a key adds for all cells alike, softmax takes away.
+        """
+        n, heads, t, d = query.shape
+        keys, values = self.cells.weight.view(2, heads, d, -1)
+        turned = torch.einsum("nhtd,hdk->nhtk", query, keys).flatten(1, 2)  # (n, heads * t, other width)
+        logits = (turned @ other.transpose(1, 2)).view(n, heads, t, -1)
+        looked = (logits * d**-0.5 + bias).softmax(-1)
+        seen = (looked.flatten(1, 2) @ other).view(n, heads, t, -1)
+        found = torch.einsum("nhtk,hdk->nhtd", seen, values)
+        return looked, found + self.cells.bias.view(2, heads, 1, d)[1]
 
 
 class CrossLayer(Stream):
@@ -115,6 +135,15 @@ class SingleLayer(nn.Module):
 
 Layer: TypeAlias = CrossLayer | TwoLayer | SingleLayer
 FAMILIES: dict[str, type[Layer]] = {"cross": CrossLayer, "two": TwoLayer, "single": SingleLayer}
+
+
+def fits_of(words: Tensor, cells: Tensor) -> Tensor:
+    """Multiply each word (n or 1, w, dim) with each cell (n or 1, c, dim) of its pair: (n, w, c)."""
+    if (
+        len(words) == 1 < len(cells)
+    ):  # one text, many pictures: one product in place of n small ones
+        return (cells @ words[0].T).transpose(1, 2).contiguous()
+    return words @ cells.transpose(1, 2)
 
 
 def _network(width: int) -> nn.Sequential:
