@@ -7,28 +7,32 @@ what an item of average length would get that has every word of the query once: 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log
+from sqlite3 import Connection
 
 import numpy as np
 
 from engine.store import Store
-from engine.store.words import count_rows, count_word, having_phrase, score_words
+from engine.store.words import count_rows, count_word, having_phrase, score_word
 from engine.types import Floats, Ids, Kind, Signal
 
 MAX_WORDS = 64  # of a query
 ALWAYS_READ = 5000  # items that have a word of the query: so many are read in any gallery,
 READ_SHARE = 8  # and one in so many of a large one, the rarest words first
+KEPT_WORDS = 32  # whose items are kept, a megabyte each at most in a gallery of a million
 LEAST = 1e-6  # what FTS5 takes a word to say that is in half of the items or more
 
 
 @dataclass
 class Lexicon:
-    """How many items have a word, as counted at one revision of the store."""
+    """How many items have a word, and which, as found at one revision of the store."""
 
     items: dict[Signal, int] = field(default_factory=dict)
     counts: dict[tuple[Signal, str], int] = field(default_factory=dict)
+    read: OrderedDict[tuple[Signal, str, Kind], tuple[Ids, Floats]] = field(default_factory=OrderedDict)
 
     def count(self, store: Store, signal: Signal) -> int:
         """Count the items that have words of a signal."""
@@ -50,8 +54,19 @@ class Lexicon:
             asked = self._readable(signal, words)
             if not asked:
                 return np.empty(0, np.int64), np.empty(0, np.float32)
-            ids, scores = score_words(connection, signal, asked, kind)
+            found = [self._read(connection, signal, word, kind) for word in asked]
+        ids, scores = _added(found)
         return ids, scores / np.float32(sum(told.values()))
+
+    def _read(self, connection: Connection, signal: Signal, word: str, kind: Kind) -> tuple[Ids, Floats]:
+        """Return the items that have a word; those of the words that were asked last are kept."""
+        name = (signal, word, kind)
+        if name not in self.read:
+            self.read[name] = score_word(connection, signal, word, kind)
+        self.read.move_to_end(name)
+        while len(self.read) > KEPT_WORDS:
+            self.read.popitem(last=False)
+        return self.read[name]
 
     def _information(self, signal: Signal, word: str) -> float:
         having = self.counts[signal, word]
@@ -67,6 +82,15 @@ class Lexicon:
                 asked.append(word)
                 room -= having
         return asked
+
+
+def _added(found: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
+    """Add the scores of several words up, by item, ids ascending."""
+    if len(found) == 1:
+        return found[0]
+    ids, places = np.unique(np.concatenate([ids for ids, _ in found]), return_inverse=True)
+    scores = np.bincount(places, np.concatenate([scores for _, scores in found]), len(ids))
+    return ids, scores.astype(np.float32)
 
 
 def having(store: Store, phrase: str) -> Ids:

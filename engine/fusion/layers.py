@@ -139,9 +139,7 @@ FAMILIES: dict[str, type[Layer]] = {"cross": CrossLayer, "two": TwoLayer, "singl
 
 def fits_of(words: Tensor, cells: Tensor) -> Tensor:
     """Multiply each word (n or 1, w, dim) with each cell (n or 1, c, dim) of its pair: (n, w, c)."""
-    if (
-        len(words) == 1 < len(cells)
-    ):  # one text, many pictures: one product in place of n small ones
+    if len(words) == 1 < len(cells):  # one text, many pictures: one product in place of n small ones
         return (cells @ words[0].T).transpose(1, 2).contiguous()
     return words @ cells.transpose(1, 2)
 

@@ -7,7 +7,7 @@ searched for is quoted word by word, so none of it is ever read as FTS5's own sy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 from urllib.parse import unquote
 
@@ -108,16 +108,14 @@ def count_word(connection: Connection, signal: Signal, word: str) -> int:
     return int(connection.execute(asked, (quoted(word),)).fetchone()[0])
 
 
-def score_words(
-    connection: Connection, signal: Signal, words: Iterable[str], kind: Kind
-) -> tuple[Ids, Floats]:
-    """Return the items of a kind that have any of these words, ids ascending, with their BM25."""
+def score_word(connection: Connection, signal: Signal, word: str, kind: Kind) -> tuple[Ids, Floats]:
+    """Return the items of a kind that have a word, ids ascending, with its BM25; several add up."""
     table = TABLES[signal]
     asked = (
         f"SELECT {table}.rowid, -bm25({table}) FROM {table} JOIN items ON items.id = {table}.rowid "
         f"WHERE {table} MATCH ? AND items.kind = ? ORDER BY {table}.rowid"
     )
-    found = connection.execute(asked, (" OR ".join(map(quoted, words)), kind))
+    found = connection.execute(asked, (quoted(word), kind))
     rows = np.fromiter(found, dtype=[("id", np.int64), ("score", np.float32)])
     return np.ascontiguousarray(rows["id"]), np.ascontiguousarray(rows["score"])
 
