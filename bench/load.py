@@ -16,12 +16,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,22 +189,58 @@ def mixed(gallery: Path, options: argparse.Namespace) -> None:
     print("memory of the service, MB: " + ", ".join(f"{size:.0f}" for size in sizes))
 
 
+def processor(pid: int) -> float:
+    """Return the seconds of the processor that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def together(gallery: Path, options: argparse.Namespace) -> None:
-    """Batches of encodes against one at a time, in turn."""
-    ratios = []
-    print("| round | one at a time | together | ratio |\n| --- | --- | --- | --- |")
-    with service(gallery, 1) as (alone, _), service(gallery, options.together) as (batched, _):
+    """Batches of encodes against one at a time, in turn; and what encoding alone brings, which bounds it."""
+    found = []
+    print("| round | one at a time | together | ratio | of the processor, each | together | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    with service(gallery, 1) as alone, service(gallery, options.together) as batched:
         for number in range(options.rounds):
-            rates = []
-            for address in (alone, batched):
+            rates, costs = [], []
+            for address, pid in (alone, batched):
+                before = processor(pid)
                 seen = asyncio.run(load(address, options.clients, options.seconds, rerank=options.rerank))
                 assert not seen.refused, seen.refused
-                rates.append(len(seen.taken["search"]) / options.seconds)
-            ratios.append(rates[1] / rates[0])
-            print(f"| {number + 1} | {rates[0]:.1f}/s | {rates[1]:.1f}/s | {ratios[-1]:.2f} |", flush=True)
+                count = len(seen.taken["search"])
+                rates.append(count / options.seconds)
+                costs.append(1000 * (processor(pid) - before) / count)
+            found.append((rates[1] / rates[0], costs[0] / costs[1]))
+            cells = f"{rates[0]:.1f}/s | {rates[1]:.1f}/s | {found[-1][0]:.2f}"
+            cells += f" | {costs[0]:.1f} ms | {costs[1]:.1f} ms | {found[-1][1]:.2f}"
+            print(f"| {number + 1} | {cells} |", flush=True)
+    rate, cost = np.median(found, axis=0)
     print(
         f"\n{options.clients} clients, searches {'with' if options.rerank else 'without'} reranking; "
-        f"median ratio {np.median(ratios):.2f}"
+        f"median ratio {rate:.2f}, of the processor's time {cost:.2f}"
+    )
+    print(encoding(options.model, options.together))
+
+
+def encoding(model: str, together: int) -> str:
+    """Tell what a text costs the encoder alone, and in a batch, on one thread."""
+    import torch
+
+    from bench.timing import medians
+    from engine.models import load_model
+
+    torch.set_num_threads(1)
+    encoder, chosen = load_model(model).encoder, random.Random(SEED)
+    texts = [" ".join(chosen.sample(WORDS, 3)) + f" {chosen.randrange(10_000)}" for _ in range(together)]
+    ways: dict[str, Callable[[int], object]] = {
+        "alone": lambda run: encoder.encode_text([texts[run % together]]),
+        "batch": lambda _run: encoder.encode_text(texts),
+    }
+    taken = medians(ways, 20)
+    one, each = taken["alone"], taken["batch"] / together
+    return (
+        f"Encoding takes {one:.1f} ms of the processor a text, {each:.1f} ms in batches of {together}: "
+        f"{one / each:.1f} times as much."
     )
 
 
