@@ -19,6 +19,7 @@ from engine.fusion import FusionModel
 from engine.rerank import Candidates, Read
 from engine.types import Encoded, Floats, Kind, Tokens, WordMap
 
+AMONG = 1000.0  # items
 Spans = Callable[[str], list[tuple[str, int, int]]]
 
 
@@ -36,7 +37,7 @@ class Blend:
     slope: float
     offset: float
     crowd: float = 0.0
-    among: float = 1000.0
+    among: float = AMONG
 
 
 def direction(name: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
     python -m training.answers --data DIR
 
-Also how much less a score says in a larger gallery. Everything is learned on held-back photographs, with
+Also what a score says in galleries of several sizes. Everything is learned on held-back photographs, with
 training photographs beside them as wrong answers, and written into the bundle's config.json. To be run
 again whenever the weights have changed, after `training.hybrid`.
 """
@@ -24,12 +24,12 @@ from PIL import Image, ImageEnhance
 from engine.calibration import MIDDLE, Calibration, NoMatch
 from engine.encoders.mini import MiniEncoder, load_mini
 from engine.encoders.weights import bundled_mini
-from engine.fusion_reranker import Blend
+from engine.fusion_reranker import AMONG, Blend
 from engine.hybrid import Balance
 from training.data import SEED, Photo, read_photos, read_picture, select
 from training.evidence import Samples, ask, encode, samples
-from training.gallery import TEXT_TO_IMAGE, Floats
-from training.judged import Judged, judge
+from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, Floats, Ints
+from training.judged import Captioned, Judged, judge, judge_captions
 from training.worded import worded
 
 log = logging.getLogger("training")
@@ -38,27 +38,32 @@ SIZES = (5, 20, 100, 400, 1400)
 QUERIES = 1000
 FALSE_ALARMS = 0.015  # share of queries that match and are told they do not; two in a hundred are allowed
 FALSE_TWINS = 0.005  # share of photographs that another photograph may be taken for
+ALBUMS = (50, 200)  # photographs whose captions a picture asks for, beside all of a set
 LEADERS = 400  # queries that are reranked to see what a lead is worth
 UPSETS = 0.01  # share of leads that reranking may overturn
 VARIED = 100  # photographs that are saved again in other ways
 
 
-def fit_no_match(found: Samples, sizes: Sequence[int] = SIZES) -> NoMatch:
-    """Fit the logistic, then a threshold for each size.
+def fit_no_match(*several: Samples, sizes: Sequence[int] = SIZES) -> NoMatch:
+    """Fit the logistic, then a threshold for each size, which keeps its promise in each of several galleries.
 
     A gallery that only the query's own picture was taken out of may still hold others that match, so
     nothing is learned from those.
     """
-    found = found.chosen(~found.removed)
+    several = tuple(found.chosen(~found.removed) for found in several)
+    found = Samples.joined(several)
     place = np.log(found.items / MIDDLE)[:, None]
     inputs = np.hstack([found.evidence, found.evidence * place, place, np.ones_like(place)])
     raw = _logistic(inputs, found.matches)
     half = found.evidence.shape[1]
     weights, slopes = raw[:half], raw[half : 2 * half]
     scores = (found.evidence * (weights + slopes * place)).sum(1)
-    thresholds = [
-        float(np.quantile(scores[found.matches & (found.items == size)], FALSE_ALARMS)) for size in sizes
-    ]
+    kind = np.repeat(np.arange(len(several)), [len(own.items) for own in several])
+    thresholds = []
+    for size in sizes:
+        of_size = found.matches & (found.items == size)
+        lowest = [np.quantile(scores[of_size & (kind == k)], FALSE_ALARMS) for k in set(kind[of_size])]
+        thresholds.append(float(min(lowest)))
     return NoMatch(_rounded(weights), _rounded(slopes), tuple(sizes), _rounded(np.array(thresholds)))
 
 
@@ -139,8 +144,15 @@ def fit_crowd(found: Judged, blend: Blend) -> float:
     return round(crowd, 4)
 
 
-def fit(data: Path, balance: Balance) -> tuple[Calibration, float]:
-    """Fit everything on held-back photographs; also how much probabilities fall in larger galleries."""
+def fit_captions(items: Ints, scores: Floats, right: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Fit the logistic of captions' scores, and how much it falls as there are more: as `Blend` has them."""
+    size = np.log(items / AMONG)
+    slope, crowd, offset = _logistic(np.stack([scores, -size, np.ones_like(size)], 1), right)
+    return {"slope": round(slope, 5), "offset": round(offset, 5), "crowd": round(crowd, 4)}
+
+
+def fit(data: Path, balance: Balance) -> tuple[Calibration, dict[str, dict[str, float]]]:
+    """Fit everything on held-back photographs; also what of each direction's blend is of probabilities."""
     encoder, reranker = load_mini()
     photos, rng = read_photos(data), np.random.default_rng(SEED)
     others = rng.permutation(select(photos, "train"))[:OTHERS].tolist()
@@ -156,12 +168,19 @@ def fit(data: Path, balance: Balance) -> tuple[Calibration, float]:
     said = worded(encoder, chosen, asked, balance, rng)
     judged = judge(reranker, asked, SIZES[1:], LEADERS, rng)
     known = Calibration(
-        fit_no_match(Samples.joined(found)),
+        fit_no_match(*found),
         fit_look_alike(encoder, chosen, asked.pictures.vectors),
         least_lead(judged.lead, judged.upset),
-        fit_no_match(samples(asked, SIZES, QUERIES, rng, said)),
+        fit_no_match(*(samples(asked, SIZES, QUERIES // 2, rng, says) for says in said)),
     )
-    return known, fit_crowd(judged, reranker.blends["text", "image"])
+    texts = encoder.encode_text([caption for photo in chosen for caption in photo.captions])
+    owner = np.repeat(np.arange(len(chosen)), [len(photo.captions) for photo in chosen])
+    captioned = Captioned(chosen, held, asked.pictures, texts, owner)
+    chances = {
+        TEXT_TO_IMAGE: {"crowd": fit_crowd(judged, reranker.blends["text", "image"])},
+        IMAGE_TO_TEXT: fit_captions(*judge_captions(reranker, captioned, ALBUMS, LEADERS // 2, rng)),
+    }
+    return known, chances
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -172,9 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     path = bundled_mini() / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    known, crowd = fit(chosen.data, Balance(**config["hybrid"][TEXT_TO_IMAGE]["recall"]))
-    log.info("probabilities: a logit falls by %.3f for each unit of the logarithm of the size", crowd)
-    config["blends"][TEXT_TO_IMAGE]["crowd"] = crowd
+    known, chances = fit(chosen.data, Balance(**config["hybrid"][TEXT_TO_IMAGE]["recall"]))
+    log.info("probabilities: %s", chances)
+    for direction, fitted in chances.items():
+        config["blends"][direction] |= fitted
     config["calibration"] = asdict(known)
     path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 

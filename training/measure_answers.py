@@ -29,7 +29,7 @@ from training.evidence import Bools, Samples, ask, encode, samples, summed
 from training.gallery import Floats
 from training.judged import Judged, judge
 from training.measure import SETS
-from training.worded import worded
+from training.worded import SHARES, worded
 
 log = logging.getLogger("training")
 SIZES = (20, 100, 400, 999)
@@ -153,7 +153,7 @@ class Tables:
         told = (
             "Pictures alone:",
             "Sums of two captions of a picture, asked of pictures alone:",
-            "Pictures of which some have captions:",
+            "Pictures of which some, or all, have captions:",
             "Probabilities of the ten hits shown:",
         )
         parts = [
@@ -186,9 +186,11 @@ def measure(data: Path, known: Calibration, distractors: int, only: str | None =
         tables.summed += rows(name, known.no_match, sums)
         if known.with_words is not None:
             said = [worded(encoder, some, one, balance, rng) for one in asking]
-            both = zip(asking, said, strict=True)
-            found = [samples(one, SIZES, QUERIES, rng, says) for one, says in both]
-            tables.worded += rows(name, known.with_words, *found)
+            for which in (0, -1):
+                both = zip(asking, said, strict=True)
+                found = [samples(one, SIZES, QUERIES, rng, says[which]) for one, says in both]
+                shown = f"{name}, {SHARES[which]:.0%} captioned"
+                tables.worded += rows(shown, known.with_words, *found)
         judged = judge(reranker, inside, GALLERIES, RERANKED, rng)
         tables.chances += chances(name, blend, judged)
         if distractors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,14 +19,14 @@ from training.data import Photo
 from training.evidence import Asked, Said
 from training.gallery import Floats, Ints
 
-SHARES = (0.05, 1.0)  # of the pictures that have a caption; drawn anew for each search
+SHARES = (0.05, 0.3, 0.6, 1.0)  # of the pictures that have a caption
 EVEN = dict.fromkeys(Signal, 1.0)
 
 
 def worded(
     encoder: MiniEncoder, photos: Sequence[Photo], asked: Asked, balance: Balance, rng: np.random.Generator
-) -> Said:
-    """Return what recall says of pictures of which some have their first caption indexed beside them.
+) -> list[Said]:
+    """Return, for each of SHARES, what recall says of pictures of which so many have their first caption.
 
     `photos` are the pictures of `asked`, in their order.
     """
@@ -33,8 +34,8 @@ def worded(
     captions = asked.texts.vectors[asked.rows] @ encoder.encode_text(first).vectors.T
     words = lexical(first, asked.words)
 
-    def said(query: int, chosen: Ints) -> Floats:
-        has_caption = rng.random(len(chosen)) < rng.uniform(*SHARES)
+    def said(share: float, query: int, chosen: Ints) -> Floats:
+        has_caption = rng.random(len(chosen)) < share
         scores = {
             Signal.VISUAL: asked.cosines[query, chosen],
             Signal.CAPTION: np.where(has_caption, captions[query, chosen], np.nan).astype(np.float32),
@@ -42,7 +43,7 @@ def worded(
         }
         return total(weigh({Signal.VISUAL.value: scores[Signal.VISUAL]}, scores, EVEN, balance))
 
-    return said
+    return [partial(said, share) for share in SHARES]
 
 
 def lexical(captions: Sequence[str], queries: Sequence[str]) -> Floats:
