@@ -46,6 +46,13 @@ def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | Non
     server: MCPServer[Any] = MCPServer(
         "crosslight", instructions=INSTRUCTIONS, version=package.__version__, log_level="WARNING"
     )
+    _find(server, engine)
+    _tell(server, engine, teller, device)
+    return server
+
+
+def _find(server: MCPServer[Any], engine: SearchEngine) -> None:
+    """Add the tools that find items and show them."""
 
     @server.tool(annotations=READS, structured_output=False)
     def search(
@@ -75,6 +82,10 @@ def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | Non
             )
             return [*pictures, item_document(item)]
 
+
+def _tell(server: MCPServer[Any], engine: SearchEngine, teller: str, device: str | None) -> None:
+    """Add the tools that say what a picture shows."""
+
     @server.tool(annotations=READS, structured_output=False)
     def caption(id: Id) -> Document:
         """Have a model of the gallery's own say in a sentence what a picture shows."""
@@ -93,8 +104,6 @@ def create_server(engine: SearchEngine, teller: str = DEFAULT, device: str | Non
             answerer = open_answerer(teller, device)
             answer = answer_document(answerer.name, answerer.ask(picture_of(engine, id).image, question))
             return {name: value for name, value in answer.items() if name != "heat_map"}
-
-    return server
 
 
 @contextmanager

@@ -26,12 +26,10 @@ from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.regions import forget_regions
-from engine.store.rows import Changes, Record, State, encoded_rows, read_items, slices, to_record
+from engine.store.rows import Changes, Record, State, encoded_rows, read_items, scan, slices, to_record
 from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
 from engine.store.words import forget_words, write_words
-from engine.types import PLACES, Encoded, Fingerprint, Floats, Ids, Item, Place, Signal
-
-SCAN_ROWS = 1000  # rows read at a time when the index is brought up to date
+from engine.types import Encoded, Fingerprint, Floats, Ids, Item, Signal
 
 
 class Store:
@@ -275,32 +273,9 @@ class Store:
             gone = session.scalars(select(RemovalRow.item_id).where(RemovalRow.revision > since)).all()
             written = session.scalars(select(ItemRow.id).where(ItemRow.revision > since)).all()
             removed, anew = np.array(gone, dtype=np.int64), np.array(written, dtype=np.int64)
-            yield Changes(revision, removed, anew, _scan(session, since, self.model_id(session)))
+            yield Changes(revision, removed, anew, scan(session, since, self.model_id(session)))
 
 
 def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[ItemRow]:
     for some in slices(values):
         yield from session.scalars(select(ItemRow).where(column.in_(some)))
-
-
-def _scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Place, Encoded]]:
-    dim = session.get_one(ModelRow, model_id).dim
-    for kind, signal in PLACES.values():
-        wanted = (
-            select(EmbeddingRow)
-            .join(ItemRow, ItemRow.id == EmbeddingRow.item_id)
-            .where(
-                EmbeddingRow.signal == signal.value,
-                EmbeddingRow.model_id == model_id,
-                ItemRow.kind == kind,
-                ItemRow.revision > since,
-            )
-            .order_by(EmbeddingRow.item_id)
-            .execution_options(yield_per=SCAN_ROWS)
-        )
-        for rows in session.scalars(wanted).partitions():
-            with_tokens = [row for row in rows if row.tokens is not None]
-            for some in (with_tokens, [row for row in rows if row.tokens is None]):
-                if some:
-                    ids = np.array([row.item_id for row in some], dtype=np.int64)
-                    yield ids, (kind, signal), encoded_rows(some, dim)

@@ -9,11 +9,14 @@ from sqlite3 import Connection
 from typing import Any, TypeVar
 
 import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from engine.store.models import EmbeddingRow, ItemRow, said
-from engine.types import Encoded, Ids, Item, Kind, LabeledRegion, Place, Scalar, Signal
+from engine.store.models import EmbeddingRow, ItemRow, ModelRow, said
+from engine.types import PLACES, Encoded, Ids, Item, Kind, LabeledRegion, Place, Scalar, Signal
 
 T = TypeVar("T")
+SCAN_ROWS = 1000  # read at a time when the index is brought up to date
 MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 
 
@@ -147,3 +150,27 @@ def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut values into runs that fit into one statement."""
     for start in range(0, len(values), MAX_VARIABLES):
         yield values[start : start + MAX_VARIABLES]
+
+
+def scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Place, Encoded]]:
+    """Read the vectors of a model that came after a revision, place by place, some at a time."""
+    dim = session.get_one(ModelRow, model_id).dim
+    for kind, signal in PLACES.values():
+        wanted = (
+            select(EmbeddingRow)
+            .join(ItemRow, ItemRow.id == EmbeddingRow.item_id)
+            .where(
+                EmbeddingRow.signal == signal.value,
+                EmbeddingRow.model_id == model_id,
+                ItemRow.kind == kind,
+                ItemRow.revision > since,
+            )
+            .order_by(EmbeddingRow.item_id)
+            .execution_options(yield_per=SCAN_ROWS)
+        )
+        for rows in session.scalars(wanted).partitions():
+            with_tokens = [row for row in rows if row.tokens is not None]
+            for some in (with_tokens, [row for row in rows if row.tokens is None]):
+                if some:
+                    ids = np.array([row.item_id for row in some], dtype=np.int64)
+                    yield ids, (kind, signal), encoded_rows(some, dim)
