@@ -147,7 +147,7 @@ def fit_crowd(found: Judged, blend: Blend) -> float:
 def fit_captions(items: Ints, scores: Floats, right: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Fit the logistic of captions' scores, and how much it falls as there are more: as `Blend` has them."""
     size = np.log(items / AMONG)
-    slope, crowd, offset = _logistic(np.stack([scores, -size, np.ones_like(size)], 1), right)
+    slope, crowd, offset = map(float, _logistic(np.stack([scores, -size, np.ones_like(size)], 1), right))
     return {"slope": round(slope, 5), "offset": round(offset, 5), "crowd": round(crowd, 4)}
 
 
