@@ -101,6 +101,7 @@ def test_one_request_too_many_is_told_to_come_back(gallery: Path) -> None:
         first = threading.Thread(
             target=lambda: answers.append(httpx.post(f"{address}v1/search", content=slow(), headers=headers))
         )
+        wait_until(lambda: app.state.load.active == 0)  # what asked for readiness is gone
         first.start()
         wait_until(lambda: app.state.load.active == 1)
         refused = client.post("v1/search", json={"text": "red"})
