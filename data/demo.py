@@ -31,7 +31,7 @@ SAMPLE_QUERIES = (
     "a cup of coffee",
     "a temple by the water with trees",
     "a man with a camera",
-    "a woman smiling",
+    "a person in an orange suit",
 )
 QUERIES = ("people outdoors", "a dog", "a building", "food on a table", "flowers")
 K = 3
