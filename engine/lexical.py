@@ -22,7 +22,7 @@ from engine.types import Floats, Ids, Kind, Signal
 MAX_WORDS = 64  # of a query
 ALWAYS_READ = 5000  # items that have a word of the query: so many are read in any gallery,
 READ_SHARE = 8  # and one in so many of a large one, the rarest words first
-KEPT_WORDS = 32  # whose items are kept, a megabyte each at most in a gallery of a million
+KEPT_WORDS = 32  # whose items are kept, at twelve bytes an item that has one
 LEAST = 1e-6  # what FTS5 takes a word to say that is in half of the items or more
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engine.types import Ids, Tokens
 
+SAVED = 256  # items written at a time
 ABSENT = -1  # the length, in the file, of an item without tokens
 Lengths: TypeAlias = npt.NDArray[np.int16]
 
@@ -65,15 +66,17 @@ class TokenStore:
 
     def save(self, path: Path, lengths_path: Path, ids: Ids) -> None:
         """Write the tokens of `ids`, in that order, and their lengths to `.npy` files, if there are any."""
-        first = next((item_id for item_id in ids.tolist() if item_id in self), None)
-        if first is None:
+        held = self._rows_of(ids) >= 0
+        held |= [item_id in self._newer for item_id in ids.tolist()]
+        places = np.flatnonzero(held)
+        if not len(places):
             return
-        shape = self._one(first)[0].shape
+        shape = self.read(ids[places[:1]])[0].shape[1:]
         out = np.lib.format.open_memmap(path, mode="w+", dtype=np.int8, shape=(len(ids), *shape))
         lengths = np.full(len(ids), ABSENT, dtype=np.int16)
-        for row, item_id in enumerate(ids.tolist()):
-            if item_id in self:
-                out[row], lengths[row] = self._one(item_id)
+        for start in range(0, len(places), SAVED):
+            some = places[start : start + SAVED]
+            out[some], lengths[some] = self.read(ids[some])
         out.flush()
         with lengths_path.open("wb") as file:
             np.save(file, lengths)
@@ -85,10 +88,6 @@ class TokenStore:
         self._rows = np.argsort(ids, kind="stable")
         self._ids = ids[self._rows]
         self._gone, self._newer = set(), {}
-
-    def _one(self, item_id: int) -> tuple[Tokens, int]:
-        tokens, lengths = self.read(np.array([item_id]))
-        return tokens[0], int(lengths[0])
 
     def _rows_of(self, ids: Ids) -> Ids:
         """Return the row of the file that has each id, -1 where none has."""

@@ -17,7 +17,7 @@ from engine.errors import GalleryMismatch, StorageFailed
 
 BUSY_SECONDS = 10.0
 CONNECTIONS = (
-    64  # at most, one for every thread that may ask; each is kept, for opening one costs a millisecond
+    64  # at most, one for every thread that may ask; each is kept, as opening one takes a millisecond
 )
 MIGRATIONS = Path(__file__).parent / "migrations"
 
