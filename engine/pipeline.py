@@ -179,8 +179,7 @@ def _hits(ranked: Ranking, page: Shaped, options: Options, before: int, fetch: F
         item = items.get(int(ranked.ids[place]))
         if item is not None:
             rank = before + len(hits) + 1
-            hit = ranked.hit(place, rank, item, explain=options.explain)
             behind = [(items.get(int(ranked.ids[one.place])), one) for one in page.behind.get(place, ())]
             alike = tuple(Alike(item, one.likeness, one.exact) for item, one in behind if item is not None)
-            hits.append(replace(hit, alike=alike))
+            hits.append(ranked.hit(place, rank, item, alike, explain=options.explain))
     return hits

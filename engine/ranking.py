@@ -12,7 +12,7 @@ from engine.plan import searched
 from engine.query import Composed
 from engine.recall import Recalled, Wanted
 from engine.rerank import Candidates, Read, Reranker
-from engine.types import OWN, Bitmap, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
+from engine.types import OWN, Alike, Bitmap, Explanation, Floats, Hit, Ids, Item, Kind, Signal, WordMap
 
 BELOW = "below rerank depth"
 UNREAD = "not read"  # brings a candidate that the reranker could not read to the place that recall gave it
@@ -40,8 +40,8 @@ class Ranking:
         """Add the contributions up: (n,)."""
         return total(self.contributions)
 
-    def hit(self, place: int, rank: int, item: Item, *, explain: bool) -> Hit:
-        """Describe the item at a place of this order."""
+    def hit(self, place: int, rank: int, item: Item, alike: tuple[Alike, ...], *, explain: bool) -> Hit:
+        """Describe the item at a place of this order, and what stands behind it."""
         parts = {name: float(part[place]) for name, part in self.contributions.items() if part[place]}
         known = self.probabilities is not None and place < len(self.probabilities)
         chance = float(self.probabilities[place]) if known and self.probabilities is not None else np.nan
@@ -54,6 +54,7 @@ class Ranking:
                 s.value: float(own[place]) for s, own in self.signals.items() if np.isfinite(own[place])
             },
             explanation=Explanation(parts, int(self.positions[place]) + 1) if explain else None,
+            alike=alike,
         )
 
 

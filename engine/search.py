@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -272,11 +271,8 @@ class SearchEngine:
         return self._current(self._state())
 
     def _items(self, ids: Sequence[int]) -> dict[int, Item]:
-        found = self._store.items(ids)
-        return {
-            item_id: replace(item, picture=self._gallery.picture_path(picture))
-            for item_id, (item, picture) in found.items()
-        }
+        found = self._store.items(ids, self._gallery.picture_path)
+        return {item_id: item for item_id, (item, _) in found.items()}
 
     def _state(self) -> State:
         state = self._store.state()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from copy import copy
 from pathlib import Path
@@ -176,10 +176,15 @@ class Store:
             signals = signals_of(session, [row.id for row in rows], self.model_id(session))
             return {row.uri: to_record(row, signals[row.id]) for row in rows}
 
-    def items(self, ids: Sequence[int]) -> dict[int, tuple[Item, str | None]]:
-        """Return items by id, each with the URI its picture is at; ids not there are left out."""
+    def items(
+        self, ids: Sequence[int], locate: Callable[[str | None], Path | None] = lambda uri: None
+    ) -> dict[int, tuple[Item, str | None]]:
+        """Return items by id, each with the URI its picture is at; ids not there are left out.
+
+        `locate` knows the path of a picture by its URI; where its picture lies is the gallery's to say.
+        """
         with self.asking() as connection:
-            return read_items(connection, ids)
+            return read_items(connection, ids, locate)
 
     def fingerprints(self, uris: Sequence[str]) -> dict[str, Fingerprint]:
         """Return what tells whether the source of an item has changed, of those uris that are there."""

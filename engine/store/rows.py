@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
@@ -132,8 +133,10 @@ def to_item(row: ItemRow) -> Item:
     )
 
 
-def read_items(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Item, str | None]]:
-    """Read items by id, each with the URI its picture is at."""
+def read_items(
+    connection: Connection, ids: Sequence[int], locate: Callable[[str | None], Path | None]
+) -> dict[int, tuple[Item, str | None]]:
+    """Read items by id, each with the URI its picture is at, and the path that `locate` knows for it."""
     columns = "id, uri, kind, text, metadata, reading, generated, picture"
     found: dict[int, tuple[Item, str | None]] = {}
     for some in slices(ids):
@@ -141,7 +144,7 @@ def read_items(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[It
         rows = connection.execute(f"SELECT {columns} FROM items WHERE id IN ({marks})", some)
         for item_id, uri, kind, text, details, ocr, generated, picture in rows:
             details = json.loads(details)
-            item = Item(uri, kind, text, None, details, item_id, ocr, generated=generated)
+            item = Item(uri, kind, text, locate(picture), details, item_id, ocr, generated=generated)
             found[item_id] = item, picture
     return found
 

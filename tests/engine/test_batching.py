@@ -78,11 +78,26 @@ def test_work_in_the_models_thread_may_encode_too() -> None:
     assert shared.texts.passes == 1
 
 
+def test_the_main_thread_runs_an_idle_model_itself_and_waits_for_a_busy_one() -> None:
+    slow, thread = Slow(), ModelThread()
+    shared = Batched(slow, thread)
+    assert thread.run(threading.current_thread) is threading.main_thread()
+    slow.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(shared.encode_text, ["blue"])
+        assert slow.began.wait(10)
+        threading.Timer(0.2, slow.gate.set).start()
+        assert thread.run(threading.current_thread) is not threading.main_thread()
+        assert slow.passes == [1] and len(first.result(10)) == 1
+    assert len(shared.encode_text(["red", "green"])) == 2 and slow.passes == [1, 2]
+
+
 def test_the_models_thread_ends_with_the_last_who_has_it() -> None:
     thread = ModelThread()
     shared = Batched(ColorEncoder(), thread)
-    running = thread.run(threading.current_thread)
-    assert len(shared.encode_text(["red"])) == 1 and running.is_alive()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(thread.run, threading.current_thread).result()
+        assert len(pool.submit(shared.encode_text, ["red"]).result()) == 1 and running.is_alive()
     del thread, shared
     running.join(10)
     assert not running.is_alive()
