@@ -120,13 +120,18 @@ class Queue(Generic[T]):
 
     def encode(self, inputs: Sequence[T]) -> Encoded:
         """Encode inputs; raises whatever the encoder does with them."""
-        ticket = _Ticket(inputs)
         if self._thread.is_current or is_main():
-            self._thread.run(partial(self._run, [ticket]))
-        else:
-            self._waiting.append(ticket)
-            self._thread.soon(self._serve)
+            return self._thread.run(partial(self._pass, inputs))
+        ticket = _Ticket(inputs)
+        self._waiting.append(ticket)
+        self._thread.soon(self._serve)
         return ticket.made.result()
+
+    def _pass(self, inputs: Sequence[T]) -> Encoded:
+        made = self._encode(inputs)
+        self.passes += 1
+        self.inputs += len(made)
+        return made
 
     def _serve(self) -> None:
         """Encode what waits, in one pass; there may be nothing left to do."""
@@ -141,7 +146,7 @@ class Queue(Generic[T]):
     def _run(self, tickets: Sequence[_Ticket[T]]) -> None:
         """Encode what several threads want in one pass; if that fails, each alone, to its own account."""
         try:
-            made = self._encode([one for ticket in tickets for one in ticket.inputs])
+            made = self._pass([one for ticket in tickets for one in ticket.inputs])
         except BaseException as error:
             if len(tickets) == 1:
                 tickets[0].made.set_exception(error)
@@ -149,8 +154,6 @@ class Queue(Generic[T]):
             for ticket in tickets:
                 self._run([ticket])
             return
-        self.passes += 1
-        self.inputs += len(made)
         start = 0
         for ticket in tickets:
             ticket.made.set_result(_rows(made, slice(start, start + len(ticket.inputs))))

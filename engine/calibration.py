@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -48,19 +49,20 @@ class NoMatch:
 
     def score(self, cosines: Floats, items: int) -> float:
         """Say how much speaks for a match among so many items; higher is more."""
-        told = evidence(cosines)
-        return float(told @ self.weights + told @ self.slopes * self._size(items))
+        size = self._size(items)
+        weights = zip(evidence(cosines).tolist(), self.weights, self.slopes, strict=True)
+        return float(sum(told * (weight + slope * size) for told, weight, slope in weights))
 
     def says(self, cosines: Floats, items: int) -> bool | None:
         """Say whether nothing matches; `None` where there are fewer items than it was calibrated for."""
         if items < self.sizes[0] or len(cosines) < self.sizes[0]:
             return None
-        places = [np.log(size / MIDDLE) for size in self.sizes]
+        places = [log(size / MIDDLE) for size in self.sizes]
         threshold = np.interp(self._size(items), places, self.thresholds)
         return bool(self.score(cosines, items) < threshold)
 
     def _size(self, items: int) -> float:
-        return float(np.log(min(items, self.sizes[-1]) / MIDDLE))
+        return log(min(items, self.sizes[-1]) / MIDDLE)
 
 
 @dataclass(frozen=True, slots=True)

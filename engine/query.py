@@ -91,8 +91,11 @@ def compose(query: Query, model: Model, store: Store, open_picture: Callable[[in
     parts = _scaled([_located(part, store) for part in query.parts])
     own = [_encode(part, model.encoder, store, open_picture) for part in parts]
     encoded = [_reencoded(one, model.reencoder) for one in own]
+    visual = _sum(parts, encoded, Signal.VISUAL)
+    speak_twice = any(len(one) > 1 for one in encoded)
+    caption = _sum(parts, encoded, Signal.CAPTION) if speak_twice else visual
     return Composed(
-        vectors={signal: _sum(parts, encoded, signal) for signal in (Signal.VISUAL, Signal.CAPTION)},
+        vectors={Signal.VISUAL: visual, Signal.CAPTION: caption},
         read=_read(parts, encoded),
         words=tuple(part.text for part in parts if part.text is not None and part.weight > 0),
         exclude=tuple(part.item for part in parts if isinstance(part.item, int)),
@@ -117,10 +120,10 @@ def _scaled(parts: Sequence[Part]) -> list[Part]:
 
 def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], signal: Signal) -> Floats:
     """Add the parts up; an item that has both speaks by its picture to pictures, by its words to words."""
-    weights = np.array([part.weight for part in parts], dtype=np.float32)
+    weights = np.array([[part.weight for part in parts]], dtype=np.float32)
     vectors = [own.get(signal, next(iter(own.values()))).vectors for own in encoded]
-    total: Floats = (weights[:, None] * np.concatenate(vectors)).sum(axis=0, keepdims=True)
-    length = float(np.linalg.norm(total))
+    total: Floats = weights @ np.concatenate(vectors)
+    length = float(np.vdot(total, total)) ** 0.5
     if length < 1e-4:
         raise BadInput("the parts of the query cancel out; change a weight")
     return total / length

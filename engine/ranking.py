@@ -71,12 +71,14 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
         parts = {name: part[:depth] for name, part in found.parts.items()} | dict(parts)
     elif wanted.learned is not None:
         parts = weigh(parts, scores, wanted.weights, wanted.learned.reranked)
-    unread = np.isnan(total(parts))
+    sums = total(parts)
+    unread = np.isnan(sums)
     if unread.all():
         return Ranking(found.ids, positions, found.scores, found.parts, None, False, candidates.ids)
-    best = _best(total(parts), unread)
-    parts = _filled(parts, best, unread)
-    sums = total(parts)
+    best = _best(sums, unread)
+    if unread.any():
+        parts = _filled(parts, best, unread)
+        sums = total(parts)
     new = np.concatenate([best, positions[depth:]])
     chances = reranker.probability(sums[best], composed.read[0].kind, found.kind, searched(wanted.plan))
     return Ranking(
@@ -112,8 +114,6 @@ def _best(sums: Floats, unread: Bitmap) -> Ids:
 
 def _filled(parts: Mapping[str, Floats], best: Ids, unread: Bitmap) -> Mapping[str, Floats]:
     """Let those that were not read score what the one above them does (the first: the one below)."""
-    if not unread.any():
-        return parts
     known = np.where(unread[best], -1, np.arange(len(best)))
     above = np.maximum.accumulate(known)
     above[above < 0] = np.flatnonzero(known >= 0)[0]
