@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import category
@@ -123,7 +124,7 @@ def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], sig
     weights = np.array([[part.weight for part in parts]], dtype=np.float32)
     vectors = [own.get(signal, next(iter(own.values()))).vectors for own in encoded]
     total: Floats = weights @ np.concatenate(vectors)
-    length = float(np.vdot(total, total)) ** 0.5
+    length = sqrt(np.vdot(total, total))
     if length < 1e-4:
         raise BadInput("the parts of the query cancel out; change a weight")
     return total / length
