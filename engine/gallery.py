@@ -18,15 +18,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from errno import ENOENT, ESTALE
+from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from filelock import FileLock, Timeout
 
 from engine.errors import BadInput, GalleryBusy, StorageFailed
 from engine.pictures import Picture, member_at, uri_path
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 UPLOAD_SCHEME = "upload:"
 THUMBNAIL_SIZES = (16, 1024)
@@ -40,8 +43,14 @@ class Gallery:
         self.database = path / "gallery.db"
         self.generations = path / "generations"
         self.uploads = path / "uploads"
-        self._lock = FileLock(path / "writer.lock", timeout=0, thread_local=False)
-        self._migration_lock = FileLock(path / "migration.lock", timeout=0, thread_local=False)
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        return _file_lock(self.path / "writer.lock")
+
+    @cached_property
+    def _migration_lock(self) -> FileLock:
+        return _file_lock(self.path / "migration.lock")
 
     @classmethod
     def at(cls, path: Path, *, create: bool) -> Gallery:
@@ -72,6 +81,8 @@ class Gallery:
 
     @contextmanager
     def _holding(self, lock: FileLock, note: str, doing: str) -> Iterator[None]:
+        from filelock import Timeout
+
         with disk_errors(self.path):
             try:
                 lock.acquire()
@@ -155,6 +166,12 @@ class Gallery:
         with suppress(OSError):  # a gallery on a full or read-only disk still shows its thumbnails
             write_whole(path, out.getvalue())
         return out.getvalue()
+
+
+def _file_lock(path: Path) -> FileLock:
+    from filelock import FileLock  # loaded by who writes: a first search from a shell would wait for it
+
+    return FileLock(path, timeout=0, thread_local=False)
 
 
 def write_whole(path: Path, data: bytes) -> None:

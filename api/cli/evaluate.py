@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +47,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure recall, rank and latency of a model on captioned pictures, with and without reranking."""
-    from api.cli.progress import progress_bar
+    from api.cli.progress import progress_bar, stages
     from engine import SearchEngine
     from engine.evaluate import evaluate as measure
     from indexer import Reading
@@ -61,14 +60,7 @@ def evaluate(
         progress_bar() as bar,
     ):
         engine.load()
-        tasks: dict[str, TaskID] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage.replace("_", " "))
-            bar.update(tasks[stage], completed=done, total=total)
-
-        document = measure(engine, pairs, dataset=source.name, rerank=rerank, seed=seed, progress=progress)
+        document = measure(engine, pairs, dataset=source.name, rerank=rerank, seed=seed, progress=stages(bar))
     if as_json:
         show_json(document)
     else:

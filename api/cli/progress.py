@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -44,3 +47,15 @@ def progress_bar() -> Progress:
         Left(),
         console=stderr,
     )
+
+
+def stages(bar: Progress) -> Callable[[str, int, int], None]:
+    """Show a line a stage: the function takes its name, how much is done, and of how much."""
+    tasks: dict[str, TaskID] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage.replace("_", " "))
+        bar.update(tasks[stage], completed=done, total=total)
+
+    return progress

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -114,20 +113,13 @@ def drop(gallery: GalleryOption = DEFAULT_GALLERY, as_json: JsonOption = False) 
 
 
 def _train(stage: str, gallery: Path, pairs: Path | None, options: Options, as_json: bool) -> None:
-    from api.cli.progress import progress_bar
+    from api.cli.progress import progress_bar, stages
     from indexer.pairs import read_pairs
     from training.tune import tune
 
     captions = None if pairs is None else read_pairs(pairs)
     with progress_bar() as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage)
-            bar.update(tasks[stage], completed=done, total=total)
-
-        outcome = tune(gallery, stage, options, captions, progress)
+        outcome = tune(gallery, stage, options, captions, stages(bar))
     if as_json:
         model = {} if outcome.model is None else {"model": outcome.model}
         show_json({"accepted": outcome.kept is not None, "set": outcome.kept, **model, **_said(outcome)})
