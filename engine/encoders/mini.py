@@ -28,6 +28,7 @@ from engine.encoders.bert import Unfilled
 from engine.encoders.mini_heads import Head
 from engine.encoders.mini_joint import DIALS, JOINT_DIM, Joint
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
+from engine.encoders.onnx_graph import Tower, fastest
 from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.fusion import CROSS, FusionModel, Shape
 from engine.fusion_reranker import Blend, FusionReranker, direction
@@ -97,6 +98,15 @@ class MiniEncoder:
         mini_towers.fold_batch_norms(tower)
         return tower.to(self._device).eval()
 
+    @cached_property
+    def _look(self) -> Tower:
+        """What runs the image tower."""
+        tower = self._image
+        if self._device.type != "cpu":
+            return tower
+        example = torch.zeros(2, 3, mini_towers.SIDE, mini_towers.SIDE)
+        return fastest(tower, example, mini_weights() / f"image-{_bundle_digest(tower.state_dict())}.onnx")
+
     def encode_image(self, images: Sequence[Image]) -> Encoded:
         """Encode upright RGB pictures; the grid of tokens covers the whole picture, row by row."""
         return _in_batches(images, IMAGE_BATCH, CELLS, self._encode_images)
@@ -125,8 +135,7 @@ class MiniEncoder:
         return means
 
     def _encode_images(self, images: Sequence[Image]) -> tuple[Tensor, Tensor, Tensor]:
-        activations = self._image.stem(mini_towers.pixels(images).to(self._device))
-        grid, means = self._image.grid(activations), self._image.means(activations)
+        grid, means = self._look(mini_towers.pixels(images).to(self._device))
         real = torch.ones(grid.shape[:2], dtype=torch.bool, device=self._device)
         vectors, tokens = self._image_head(grid, real)
         return self._joint.pictures(vectors, means, self._image.classifier(means)), tokens, real.sum(1)

@@ -60,9 +60,10 @@ class ImageTower(nn.Module):
         self.to(memory_format=torch.channels_last)
         self.eval()
 
-    def forward(self, batch: Tensor) -> Tensor:
-        """Map (n, 3, SIDE, SIDE) to the grid (n, GRID * GRID, IMAGE_WIDTH), row by row."""
-        return self.grid(self.stem(batch))
+    def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (n, 3, SIDE, SIDE) to the grid and the published tower's mean over it."""
+        activations = self.stem(batch)
+        return self.grid(activations), self.means(activations)
 
     def grid(self, activations: Tensor) -> Tensor:
         """Map the stem's output (n, 120, 17, 17) to the grid (n, GRID * GRID, IMAGE_WIDTH)."""

@@ -121,8 +121,8 @@ def pull_mini(cache: Path | None = None, progress: Callable[[str], None] = lambd
             if wanted.member.endswith(".pth"):
                 content = _to_safetensors(content)
             manifest[wanted.kept] = _sha256(content)
-            _write(folder / wanted.kept, content)
-        _write(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_whole(folder / wanted.kept, content)
+        write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
     progress(f"weights are in {folder}")
     return folder
 
@@ -184,7 +184,8 @@ def _sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
     aside = path.with_name(path.name + ".part")
     with aside.open("wb") as file:
         file.write(content)

@@ -112,12 +112,24 @@ def test_folding_batch_norms_changes_no_number() -> None:
     tower = ImageTower(load_file(mini_weights() / IMAGE_TOWER))
     batch = torch.rand(1, 3, 260, 260, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        before = tower(batch)
+        before, _ = tower(batch)
         fold_batch_norms(tower)
-        after = tower(batch)
+        after, _ = tower(batch)
     assert before.shape == (1, 81, IMAGE_WIDTH)
     assert not [m for m in tower.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert torch.allclose(before, after, atol=1e-3)
+
+
+def test_the_image_tower_says_the_same_with_or_without_a_graph() -> None:
+    pytest.importorskip("onnxscript")
+    photos = [disc("red", "white"), disc("blue", "green"), disc("white", "black", (33, 400))]
+    with_graph, without = load_mini()[0], load_mini()[0]
+    without._look = without._image
+    assert with_graph._look is not with_graph._image
+    ours, torchs = with_graph.encode_image(photos), without.encode_image(photos)
+    assert np.allclose(ours.vectors, torchs.vectors, atol=1e-5)
+    assert ours.tokens is not None and torchs.tokens is not None
+    assert np.abs(ours.tokens.astype(int) - torchs.tokens).max() <= 1
 
 
 def test_the_text_tower_is_the_published_model() -> None:
