@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from engine.errors import BadInput, GalleryBusy, StorageFailed
+from engine.errors import BadInput, GalleryBusy
+from engine.files import disk_errors, write_whole
 from engine.pictures import Picture, member_at, uri_path
 
 if TYPE_CHECKING:
@@ -172,29 +173,3 @@ def _file_lock(path: Path) -> FileLock:
     from filelock import FileLock  # loaded by who writes: a first search from a shell would wait for it
 
     return FileLock(path, timeout=0, thread_local=False)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a failing write into an error a person can act on."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageFailed(
-            f"cannot write under {path}: {error.strerror or error}; free some space or check the rights, "
-            "then try again (what was committed before is intact)"
-        ) from error

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelUnavailable
-from engine.gallery import disk_errors, write_whole
+from engine.files import disk_errors, write_whole
 from engine.models import Model
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from engine.batching import Batched, ModelThread
 from engine.budget import Pace
 from engine.errors import GalleryMismatch
-from engine.gallery import Gallery, disk_errors
+from engine.files import disk_errors
+from engine.gallery import Gallery
 from engine.generation import Generation, forget_model, latest
 from engine.learned import Learning
 from engine.models import Model, load_model

@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.errors import BadInput
-from engine.gallery import Gallery, disk_errors
+from engine.files import disk_errors
+from engine.gallery import Gallery
 from engine.learned import FOLDER
 from engine.store import Store
 

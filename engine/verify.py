@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.gallery import UPLOAD_SCHEME, Gallery, disk_errors
+from engine.files import disk_errors
+from engine.gallery import UPLOAD_SCHEME, Gallery
 from engine.generation import Generation, View, latest, unusable
 from engine.store import Store
 from engine.store.health import integrity, mend_words, pictures, uncaptioned, without_embeddings, words_astray

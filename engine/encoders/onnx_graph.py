@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from engine.encoders.weights import write_whole
+from engine.files import write_whole
 
 Tower: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
 log = logging.getLogger("crosslight")

@@ -23,6 +23,7 @@ import platformdirs
 
 import engine
 from engine.errors import ModelUnavailable
+from engine.files import write_whole
 
 IMAGE_TOWER = "efficientnet-lite2.safetensors"
 TEXT_TOWER = "minilm-l6.safetensors"
@@ -182,13 +183,3 @@ def _sha256(content: bytes) -> str:
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)

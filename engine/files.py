@@ -1,0 +1,36 @@
+"""Writing files so that nothing is lost, and what to say when the disk will not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import StorageFailed
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a failing write into an error a person can act on."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(
+            f"cannot write under {path}: {error.strerror or error}; free some space or check the rights, "
+            "then try again (what was committed before is intact)"
+        ) from error
