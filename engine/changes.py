@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from PIL.Image import Image
-
+from engine.detection import Finder
 from engine.encoders import Encoder
 from engine.ocr import read_text
 from engine.pictures import Picture
@@ -29,16 +27,6 @@ def drawn(regions: Sequence[LabeledRegion]) -> str:
 def is_drawn(detector: str | None) -> bool:
     """Say whether people have drawn the regions; no detector's take their place."""
     return detector is not None and detector.startswith(DRAWN)
-
-
-class Finder(Protocol):
-    """Finds the regions of pictures; `stamp` changes whenever the same picture could give others."""
-
-    stamp: str
-
-    def detect(self, images: Sequence[Image]) -> list[tuple[LabeledRegion, ...]]:
-        """Return the regions of each upright RGB picture, the surest first."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

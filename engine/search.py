@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.about import about
-from engine.changes import Finder, Looking
+from engine.changes import Looking
+from engine.detection import Finder
 from engine.errors import BadInput, GalleryBusy, ItemNotFound
 from engine.gallery import Gallery
 from engine.grammar import parse

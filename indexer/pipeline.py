@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
-from engine.changes import Finder, Looking
+from engine.changes import Looking
+from engine.detection import Finder
 from engine.telling import chosen_captioner
 from engine.types import Item, Report
 from indexer.decode import Decoded, count_pixels, decode

@@ -22,7 +22,7 @@ from engine.errors import EngineError
 from engine.types import Report
 
 if TYPE_CHECKING:
-    from engine.changes import Finder
+    from engine.detection import Finder
     from indexer import Reading
 
 REASONS_SHOWN = 20
@@ -73,8 +73,9 @@ RegionsOption = Annotated[
     Path | None,
     typer.Option(
         "--regions",
-        metavar="CHECKPOINT",
-        help="Find the regions of pictures too, with this detector of torchvision's Faster R-CNN kinds.",
+        metavar="FILE",
+        help="Find the regions of pictures too, with this detector: a checkpoint of torchvision's "
+        "Faster R-CNN kinds, or a .yaml config of Detectron2.",
     ),
 ]
 
@@ -175,13 +176,13 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
         )
 
 
-def load_detector(checkpoint: Path | None, device: str | None) -> Finder | None:
+def load_detector(file: Path | None, device: str | None) -> Finder | None:
     """Load the detector of regions that was asked for, if one was."""
-    if checkpoint is None:
+    if file is None:
         return None
-    from engine.detection import Detector
+    from engine.detection import open_detector
 
-    return Detector(checkpoint, device or "cpu")
+    return open_detector(file, device or "cpu")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The table of models that tell: how each key is described and loaded.
 
 mini                    the embedded default
-hf:NAME_OR_PATH         a model of transformers; one that reads regions with @CHECKPOINT of a detector behind
+hf:NAME_OR_PATH         a model of transformers; one that reads regions with @FILE of a detector behind
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import torch
 from PIL.Image import Image
 
 from engine.checkpoints import Loaded
-from engine.detection import MOST, WIDTH, Detector
+from engine.detection import MOST, WIDTH, Finder
 from engine.errors import BadInput
 from engine.telling import MAX_QUESTION, Answer
 from engine.types import LabeledRegion
@@ -72,7 +72,7 @@ def blip(loaded: Loaded, picture: Image, question: str) -> Scores:
     return sorted(chances.items(), key=lambda pair: -pair[1])
 
 
-def lxmert(loaded: Loaded, detector: Detector, picture: Image, question: str) -> Scores:
+def lxmert(loaded: Loaded, detector: Finder, picture: Image, question: str) -> Scores:
     """Choose among the answers of an LXMERT, which reads the corners of each region too."""
     (regions,) = detector.detect([picture])
     features, corners, real = laid_out(regions)
@@ -85,7 +85,7 @@ def lxmert(loaded: Loaded, detector: Detector, picture: Image, question: str) ->
     return _chosen(loaded, scores.sigmoid())
 
 
-def visual_bert(loaded: Loaded, detector: Detector, picture: Image, question: str) -> Scores:
+def visual_bert(loaded: Loaded, detector: Finder, picture: Image, question: str) -> Scores:
     """Choose among the answers of a VisualBERT."""
     (regions,) = detector.detect([picture])
     features, _, real = laid_out(regions)

@@ -1,7 +1,7 @@
 """Models of transformers that tell, by name or path: the class that a model was saved as says how to ask it.
 
 hf:NAME_OR_PATH                writes captions (BLIP, GIT), or answers questions (BLIP, ViLT)
-hf:NAME_OR_PATH@CHECKPOINT     answers questions by regions (LXMERT, VisualBERT), which a detector finds
+hf:NAME_OR_PATH@FILE           answers questions by regions (LXMERT, VisualBERT), which a detector finds
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def load_answerer(reference: str, device: str | None) -> Answerer:
         return TransformersAnswerer(f"hf:{reference}", loaded, partial(BY_PICTURE[name], loaded))
     if checkpoint is None:
         raise ModelUnavailable(
-            f"{model} is a {name}, which reads regions; say which detector finds them: hf:{model}@CHECKPOINT"
+            f"{model} is a {name}, which reads regions; say which detector finds them: hf:{model}@FILE"
         )
-    from engine.detection import Detector
+    from engine.detection import open_detector
 
-    detector = Detector(checkpoint, _device(device))
+    detector = open_detector(checkpoint, _device(device))
     loaded = load(model, name, _device(device), texts_only=True)
     _check_width(model, loaded)
     _check_names(model, loaded)

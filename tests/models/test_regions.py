@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from torchvision.models import detection
 from torchvision.transforms.functional import to_tensor
 
 from engine import Item, LabeledRegion, ModelUnavailable, Region, Report, SearchEngine
-from engine.detection import MOST, WIDTH, Detector
+from engine.detection import MOST, WIDTH, Finder, open_detector
 from indexer import index
 
 Saved = Callable[[str], Path]
@@ -28,8 +30,18 @@ def checkpoint(saved: Saved) -> Path:
 
 
 @pytest.fixture(scope="module")
-def detector(checkpoint: Path) -> Detector:
-    return Detector(checkpoint)
+def detector(checkpoint: Path) -> Finder:
+    return open_detector(checkpoint)
+
+
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (self.path, "w")
 
 
 def names(engine: SearchEngine, words: str, **options: object) -> set[str]:
@@ -37,7 +49,7 @@ def names(engine: SearchEngine, words: str, **options: object) -> set[str]:
     return {hit.item.uri.rpartition("/")[2] for hit in result}
 
 
-def test_boxes_are_those_of_torchvision(detector: Detector, checkpoint: Path, photos: Path) -> None:
+def test_boxes_are_those_of_torchvision(detector: Finder, checkpoint: Path, photos: Path) -> None:
     image = Image.open(photos / "red.png").convert("RGB")
     saved = torch.load(checkpoint, weights_only=True)
     model = detection.fasterrcnn_mobilenet_v3_large_fpn(
@@ -60,7 +72,7 @@ def test_boxes_are_those_of_torchvision(detector: Detector, checkpoint: Path, ph
 
 
 def test_they_are_stored_at_ingest_and_found_by_their_labels(
-    gallery: Path, photos: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+    gallery: Path, photos: Path, detector: Finder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in sorted(photos.iterdir())[2:]:
         path.unlink()
@@ -86,7 +98,7 @@ def test_they_are_stored_at_ingest_and_found_by_their_labels(
         assert "black.png" not in names(engine, label)
 
 
-def test_a_picture_that_changes_loses_its_regions(gallery: Path, photos: Path, detector: Detector) -> None:
+def test_a_picture_that_changes_loses_its_regions(gallery: Path, photos: Path, detector: Finder) -> None:
     with SearchEngine.open(gallery, model="color") as engine:
         engine.add([photos / "red.png"], regions=detector)
         Image.new("RGB", (30, 30), "blue").save(photos / "red.png")
@@ -94,7 +106,7 @@ def test_a_picture_that_changes_loses_its_regions(gallery: Path, photos: Path, d
         assert engine.regions(1) == () and not names(engine, "dog kite")
 
 
-def test_regions_that_people_drew_prevail(gallery: Path, photos: Path, detector: Detector) -> None:
+def test_regions_that_people_drew_prevail(gallery: Path, photos: Path, detector: Finder) -> None:
     item = Item((photos / "red.png").as_uri(), text="a kite", regions=(DOG,))
     with SearchEngine.open(gallery, model="color") as engine:
         engine.add([item, photos / "blue.png"])
@@ -128,13 +140,45 @@ def test_checkpoints_that_cannot_be_had(tmp_path: Path, checkpoint: Path) -> Non
         ("fewer.pth", "does not fit fasterrcnn_mobilenet_v3_large_fpn: "),
     ):
         with pytest.raises(ModelUnavailable, match=message) as caught:
-            Detector(tmp_path / name)
+            open_detector(tmp_path / name)
         assert "\n" not in str(caught.value)
     (tmp_path / "unnamed.txt").write_text("dog\nkite\ncat\ncow\n", "utf-8")
     with pytest.raises(ModelUnavailable, match="has 2 classes, and there are 4 names"):
-        Detector(tmp_path / "unnamed.pth")
+        open_detector(tmp_path / "unnamed.pth")
 
 
-def test_a_picture_of_one_pixel_has_few_regions_and_fails_nothing(detector: Detector) -> None:
-    (found,) = detector.detect([Image.new("RGB", (1, 1))])
+def test_other_names_make_another_detector(tmp_path: Path, checkpoint: Path, detector: Finder) -> None:
+    (tmp_path / "same.pth").write_bytes(checkpoint.read_bytes())
+    assert open_detector(tmp_path / "same.pth").stamp == detector.stamp
+    saved = torch.load(checkpoint, weights_only=True)
+    torch.save({"model": saved["model"]}, tmp_path / "named.pth")
+    stamps = set()
+    for names in ("dog\nkite\n", "cat\nkite\n"):
+        (tmp_path / "named.txt").write_text(names, "utf-8")
+        stamps.add(open_detector(tmp_path / "named.pth").stamp)
+    assert len(stamps) == 2
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    (tmp_path / "zoo.pkl").write_bytes(pickle.dumps({"model": {"weight": Touch(str(tmp_path / "touched"))}}))
+    with pytest.raises(ModelUnavailable, match=r"cannot be read: it holds a io.open"):
+        open_detector(tmp_path / "zoo.pkl")
+    assert not (tmp_path / "touched").exists()
+
+
+def test_a_config_says_how_detectron2_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelUnavailable, match="there is no config of a detector at"):
+        open_detector(tmp_path / "model.yaml")
+    (tmp_path / "model.yaml").write_text("VERSION: 2\n", "utf-8")
+    for name in ("detectron2", "detectron2.config"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        ModelUnavailable, match="needs Detectron2, .*; install it from its source with: pip ins"
+    ):
+        open_detector(tmp_path / "model.yaml")
+
+
+def test_pictures_of_one_pixel_and_strips_fail_nothing(detector: Finder) -> None:
+    found, *strips = detector.detect([Image.new("RGB", size) for size in ((1, 1), (1, 5000), (5000, 1))])
+    assert strips == [(), ()]
     assert all(0 <= r.box.x <= 1 for r in found)

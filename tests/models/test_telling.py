@@ -14,7 +14,7 @@ import transformers
 from PIL import Image
 
 from engine import BadInput, ModelUnavailable
-from engine.detection import Detector
+from engine.detection import open_detector
 from engine.telling import Answer, open_answerer, open_captioner
 
 Saved = Callable[[str], Path]
@@ -65,7 +65,7 @@ def test_blip_answers(saved: Saved, picture: Image.Image) -> None:
 
 def test_lxmert_answers_by_regions(saved: Saved, picture: Image.Image) -> None:
     checkpoint = saved("detector")
-    (regions,) = Detector(checkpoint).detect([picture])
+    (regions,) = open_detector(checkpoint).detect([picture])
     model, tokenizer = parts(saved("lxmert"), "LxmertForQuestionAnswering", texts=True)
     boxes = [(r.box.x, r.box.y, r.box.x + r.box.width, r.box.y + r.box.height) for r in regions]
     with torch.inference_mode():
@@ -84,7 +84,7 @@ def test_lxmert_answers_by_regions(saved: Saved, picture: Image.Image) -> None:
 
 def test_visual_bert_answers_by_regions(saved: Saved, picture: Image.Image) -> None:
     checkpoint = saved("detector")
-    (regions,) = Detector(checkpoint).detect([picture])
+    (regions,) = open_detector(checkpoint).detect([picture])
     model, tokenizer = parts(saved("visual-bert"), "VisualBertForQuestionAnswering", texts=True)
     features = torch.stack([torch.from_numpy(r.feature) for r in regions])[None]
     with torch.inference_mode():
@@ -105,7 +105,7 @@ def test_visual_bert_answers_by_regions(saved: Saved, picture: Image.Image) -> N
 def test_fewer_regions_are_masked(saved: Saved, picture: Image.Image) -> None:
     from engine.telling.transformers_answers import laid_out
 
-    (regions,) = Detector(saved("detector")).detect([picture])
+    (regions,) = open_detector(saved("detector")).detect([picture])
     features, corners, real = laid_out(regions[:2])
     assert (features.shape, corners.shape, real.sum()) == ((1, 36, 2048), (1, 36, 4), 2)
     assert not features[0, 2:].any() and not corners[0, 2:].any()

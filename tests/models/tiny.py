@@ -211,6 +211,51 @@ def detector(folder: Path) -> Path:
     return path
 
 
+RESNET = {"DEPTH": 50, "STEM_OUT_CHANNELS": 8, "RES2_OUT_CHANNELS": 16, "WIDTH_PER_GROUP": 4}
+STAGES = ["res2", "res3", "res4", "res5"]
+PYRAMID = ["p2", "p3", "p4", "p5"]
+C4 = {  # a Faster R-CNN of two classes over a narrow ResNet, as a config of Detectron2
+    "MODEL": {
+        "META_ARCHITECTURE": "GeneralizedRCNN",
+        "RESNETS": RESNET,
+        "ROI_HEADS": {"NUM_CLASSES": 2},
+        "WEIGHTS": "weights.pth",
+    },
+    "INPUT": {"MIN_SIZE_TEST": 64, "MAX_SIZE_TEST": 96},
+}
+FPN = {
+    "MODEL": {
+        **C4["MODEL"],
+        "BACKBONE": {"NAME": "build_resnet_fpn_backbone"},
+        "RESNETS": {**RESNET, "OUT_FEATURES": STAGES},
+        "FPN": {"IN_FEATURES": STAGES, "OUT_CHANNELS": 16},
+        "ANCHOR_GENERATOR": {"SIZES": [[8], [16], [32], [64], [128]]},
+        "RPN": {"IN_FEATURES": [*PYRAMID, "p6"]},
+        "ROI_HEADS": {"NAME": "StandardROIHeads", "IN_FEATURES": PYRAMID, "NUM_CLASSES": 2},
+        "ROI_BOX_HEAD": {"NAME": "FastRCNNConvFCHead", "NUM_FC": 1, "FC_DIM": 32, "POOLER_RESOLUTION": 7},
+    },
+    "INPUT": {**C4["INPUT"], "FORMAT": "RGB"},
+}
+
+
+def detectron2(folder: Path, described: dict[str, Any]) -> Path:
+    """A config as Detectron2 dumps it, its weights beside it, and what its classes are called."""
+    from detectron2.config import CfgNode, get_cfg
+    from detectron2.modeling import build_model
+
+    cfg = get_cfg()
+    cfg.merge_from_other_cfg(CfgNode(described))
+    cfg.MODEL.DEVICE = "cpu"
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    with torch.no_grad():
+        model.roi_heads.box_predictor.cls_score.bias.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    torch.save({"model": model.state_dict()}, folder / "weights.pth")
+    (folder / "model.txt").write_text("dog\nkite\n", "utf-8")
+    (folder / "model.yaml").write_text(cfg.dump(), "utf-8")
+    return folder / "model.yaml"
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "blip-matching": lambda folder: blip("ImageTextRetrieval", folder),
     "vilt-matching": lambda folder: vilt("ImageAndTextRetrieval", folder),
@@ -225,4 +270,6 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "bert": bert,
     "qwen": qwen,
     "detector": detector,
+    "detectron2-c4": lambda folder: detectron2(folder, C4),
+    "detectron2-fpn": lambda folder: detectron2(folder, FPN),
 }
