@@ -86,7 +86,7 @@ def test_heads_are_a_model_to_migrate_to(made: Path) -> None:
     assert f"crosslight migrate --gallery {made / 'gallery'} --model heads:" in said
     done = invoke("migrate", "--gallery", made / "gallery", "--model", found["model"])
     assert done.code == 0, done.err
-    assert f"heads:{folder}" in invoke("info", "--gallery", made / "gallery").out
+    assert invoke("info", "--gallery", made / "gallery", "--json").document["model"] == f"heads:{folder}"
     assert invoke("migrate", "--gallery", made / "gallery", "--back").code == 0
 
 
