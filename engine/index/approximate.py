@@ -23,7 +23,6 @@ from engine.types import Bitmap, Floats, Ids
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
 TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
 NEAR = 20  # so many allowed items are expected among the nearest that are looked at, to trust a filter
-BLOCK = 16_384  # vectors scored at a time, so that a filter takes no memory by its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +140,12 @@ class ApproximateIndex:
         return scores, ids
 
     def _cosines(self, rows: Ids, query: Floats) -> Floats:
-        blocks = np.split(rows, range(BLOCK, len(rows), BLOCK))
-        return np.concatenate([self._vectors[some] @ query for some in blocks])
+        """Score rows where they lie: copying them first would take twice as long, and memory by their number."""
+        scores: Floats = np.empty(len(rows), dtype=np.float32)
+        rows = np.ascontiguousarray(rows)
+        pointers = map(faiss.swig_ptr, (scores, query, self._vectors, rows))
+        faiss.fvec_inner_products_by_idx(*pointers, self.dim, 1, len(rows))
+        return scores
 
     def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> list[Ids]:
         """Choose the rows whose vectors decide: all that are wanted where FAISS would miss some of them."""
