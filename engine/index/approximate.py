@@ -140,7 +140,7 @@ class ApproximateIndex:
         return scores, ids
 
     def _cosines(self, rows: Ids, query: Floats) -> Floats:
-        """Score rows where they lie: copying them first would take twice as long, and memory by their number."""
+        """Score rows where they lie: copying them first takes twice as long, and memory by their number."""
         scores: Floats = np.empty(len(rows), dtype=np.float32)
         rows = np.ascontiguousarray(rows)
         pointers = map(faiss.swig_ptr, (scores, query, self._vectors, rows))
