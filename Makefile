@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PHOTOS ?=
 GALLERY ?= demo.gallery
 DATA ?= ../shared
+# Its source, which is built with our torch.
+DETECTRON2 ?= git+https://github.com/facebookresearch/detectron2@02b5c4e295e990042a714712c21dc79b731e8833
 
 .PHONY: demo test test-apart check serve train bench openapi clean browser
 
@@ -16,20 +18,25 @@ test: data/sample/.done browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Clients whose pins, or plugins of pytest, do not go with ours: each in an environment of its own, over ours.
-test-apart: $(VENV)-chroma/.installed $(VENV)-langchain/.installed $(VENV)-clip-retrieval/.installed
+test-apart: $(VENV)-chroma/.installed $(VENV)-langchain/.installed $(VENV)-clip-retrieval/.installed \
+  $(VENV)-detectron2/.installed
 	$(VENV)-chroma/bin/python -m pytest tests/doors/test_import.py -k chroma
 	$(VENV)-langchain/bin/python -m pytest tests/doors/test_langchain_standard.py \
 	  -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function
 	$(VENV)-clip-retrieval/bin/python -m pytest tests/doors/test_clip_retrieval.py
+	$(VENV)-detectron2/bin/python -m pytest tests/models/test_detectron2.py
 
 $(VENV)-chroma/.installed: PACKAGES = "chromadb>=1.0"
 $(VENV)-langchain/.installed: PACKAGES = langchain-tests
 $(VENV)-clip-retrieval/.installed: PACKAGES = --no-deps clip-retrieval requests
+$(VENV)-detectron2/.installed: BUILT_WITH = setuptools wheel
+$(VENV)-detectron2/.installed: PACKAGES = --no-build-isolation $(DETECTRON2)
 SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 $(VENV)-%/.installed: $(VENV)/.installed
 	$(BIN)/python -m venv $(VENV)-$*
 	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(VENV)-$*/bin/python $(SITE))/ours.pth"
+	$(if $(BUILT_WITH),$(VENV)-$*/bin/python -m pip install --quiet --upgrade $(BUILT_WITH))
 	$(VENV)-$*/bin/python -m pip install --quiet $(PACKAGES)
 	touch $@
 
