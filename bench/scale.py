@@ -1,10 +1,10 @@
 """How a search grows with the gallery: exact and approximate, at 10,000, 100,000 and 1,000,000 items.
 
     python -m bench.scale [--items 10000 100000 1000000] [--dim 512] [--kinds flat hnsw ivf-sq8]
-                          [--cache data/cache/bench] [--plot docs/search-by-size.svg]
+                          [--cache data/cache/bench]
 
 Each point is the median of whole searches by the engine, the hits' metadata fetched, beside their
-recall@10. The plot needs matplotlib: pip install 'crosslight[bench]'.
+recall@10. Draws docs/search-by-size.svg, for which it needs matplotlib: pip install 'crosslight[bench]'.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from engine.types import Bitmap, Floats, Ids
 
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
 TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
-NEAR = 20  # so many allowed items are expected among the nearest that are looked at, to trust a filter
+NEAR = 20  # so many allowed items are expected among the nearest that are looked at, to trust a filter,
+TRUST = 0.5  # and so much of that there must be (bench/filters.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +154,23 @@ class ApproximateIndex:
         if plan.gather or not allowed:
             return [np.flatnonzero(wanted)] * len(queries)
         share = allowed / len(wanted)
-        found = self.propose(queries, k, wanted, self._effort_for(share))
-        sound = found[:, -1] >= 0
+        near = np.full(len(queries), share)
         if plan.rows is not None:
-            sound &= self._are_near(queries, wanted, share)
-        return [
-            rows if is_sound else np.flatnonzero(wanted) for rows, is_sound in zip(found, sound, strict=True)
-        ]
+            near = self._shares_near(queries, wanted, share)
+        trusted = near >= share * TRUST  # else what is wanted lies far off, where a walk hardly comes by
+        found = np.full((len(queries), 1), -1)
+        if trusted.any():
+            scarce = min(1.0, near[trusted].min() / share)  # then they lie on one side: look as much further
+            effort = round(self._effort_for(share) / scarce**2)
+            proposed = self.propose(queries[trusted], k, wanted, effort)
+            found = np.full((len(queries), proposed.shape[1]), -1)
+            found[trusted] = proposed
+        return [rows if rows[-1] >= 0 else np.flatnonzero(wanted) for rows in found]
 
-    def _are_near(self, queries: Floats, wanted: Bitmap, share: float) -> Bitmap:
-        """Tell for each query whether its nearest are wanted at least half as often as all others are.
-
-        If not, what is wanted lies far from the query, where a walk towards it hardly comes by.
-        """
+    def _shares_near(self, queries: Floats, wanted: Bitmap, share: float) -> Floats:
+        """Tell for each query how often its nearest are wanted."""
         rows = self.propose(queries, min(round(NEAR / share), len(wanted)), self._live, self.effort)
-        return np.asarray((wanted[rows] & (rows >= 0)).mean(axis=1) >= share / 2)
+        return np.asarray((wanted[rows] & (rows >= 0)).mean(axis=1))
 
     def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> Ids:
         """Return, for (q, dim) unit vectors, rows (q, k or more) among those wanted, -1 past the last."""
