@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -114,5 +115,4 @@ def has(scores: Scores, signal: Signal) -> Bitmap:
 
 def total(parts: Mapping[str, Floats]) -> Floats:
     """Add contributions up."""
-    added: Floats = np.sum(list(parts.values()), axis=0, dtype=np.float32)
-    return added
+    return reduce(np.add, parts.values())

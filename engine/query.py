@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 16
 MAX_CHARACTERS = 10_000
+ENDS = 8  # tokens at most that mark the ends of a text
 SYMBOLS = ("So", "Mn")  # pictographs say something too
 
 
@@ -153,11 +154,8 @@ def _encode(
 ) -> Mapping[Signal, Encoded]:
     """Return what a part says to each signal."""
     if part.text is not None:
-        tokens = encoder.count_tokens(part.text)
-        if tokens > encoder.text_limit:
-            raise BadInput(
-                f"the query has {tokens} tokens, {encoder.name} reads {encoder.text_limit}; make it shorter"
-            )
+        if len(part.text.encode()) > encoder.text_limit - ENDS:  # no token is less than a byte
+            _check_length(part.text, encoder)
         return {Signal.CAPTION: encoder.encode_text([part.text])}
     source = part.picture
     if isinstance(part.item, int):
@@ -167,6 +165,14 @@ def _encode(
     assert source is not None
     image = (source if isinstance(source, Picture) else _loaded(source)).image
     return {Signal.VISUAL: encoder.encode_image([image if part.region is None else crop(image, part.region)])}
+
+
+def _check_length(text: str, encoder: Encoder) -> None:
+    tokens = encoder.count_tokens(text)
+    if tokens > encoder.text_limit:
+        raise BadInput(
+            f"the query has {tokens} tokens, {encoder.name} reads {encoder.text_limit}; make it shorter"
+        )
 
 
 def _reencoded(own: Mapping[Signal, Encoded], reencoder: Reencoder | None) -> Mapping[Signal, Encoded]:

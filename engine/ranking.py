@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 
@@ -151,7 +152,7 @@ def _scored(reranker: Reranker, read: Sequence[Read], candidates: Candidates) ->
     """Let the reranker judge each part it reads, and take the mean by the parts' shares."""
     judged = [(one.share, reranker.score(one, candidates)) for one in read]
     return {
-        name: np.sum([np.float32(share) * parts[name] for share, parts in judged], axis=0)
+        name: reduce(np.add, [np.float32(share) * parts[name] for share, parts in judged])
         for name in judged[0][1]
     }
 
