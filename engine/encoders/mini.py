@@ -29,7 +29,15 @@ from engine.encoders.mini_heads import Head
 from engine.encoders.mini_joint import DIALS, JOINT_DIM, Joint
 from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
 from engine.encoders.onnx_graph import Tower, fastest
-from engine.encoders.weights import IMAGE_TOWER, MANIFEST, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
+from engine.encoders.weights import (
+    IMAGE_TOWER,
+    MANIFEST,
+    TEXT_TOWER,
+    TOKENIZER,
+    bundled_mini,
+    cache_directory,
+    mini_weights,
+)
 from engine.fusion import CROSS, FusionModel, Shape
 from engine.fusion_reranker import Blend, FusionReranker, direction
 from engine.types import Encoded, Floats
@@ -105,7 +113,7 @@ class MiniEncoder:
         if self._device.type != "cpu":
             return tower
         example = torch.zeros(2, 3, mini_towers.SIDE, mini_towers.SIDE)
-        return fastest(tower, example, mini_weights() / f"image-{_bundle_digest(tower.state_dict())}.onnx")
+        return fastest(tower, example, cache_directory() / f"image-{_bundle_digest(tower.state_dict())}.onnx")
 
     def encode_image(self, images: Sequence[Image]) -> Encoded:
         """Encode upright RGB pictures; the grid of tokens covers the whole picture, row by row."""
