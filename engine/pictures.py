@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -16,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from engine.errors import BadPicture
 
@@ -105,28 +106,34 @@ def is_gone(path: Path) -> bool:
         return False
 
 
-def load_picture(source: Path | bytes | Member) -> Picture:
+def load_picture(
+    source: Path | bytes | Member, look: Callable[[ImageFile.ImageFile], None] = lambda opened: None
+) -> Picture:
     """Decode a file, a member or bytes: first frame, EXIF rotation applied, transparency on white.
 
+    `look` is shown the opened file before its pixels are decoded: its size, and what it says of itself.
     Raises `BadPicture` when it is empty, cut off, not a picture, or over a limit.
     """
     if isinstance(source, bytes):
-        return _decode(source, None)
+        return _decode(source, None, look)
     try:
         status = (source.path if isinstance(source, Member) else source).stat()
         _check_bytes(source.size if isinstance(source, Member) else status.st_size)
         data = source.read() if isinstance(source, Member) else source.read_bytes()
     except OSError as error:
         raise BadPicture(f"cannot be read: {error.strerror or error}") from error
-    picture = _decode(data, status)
+    picture = _decode(data, status, look)
     return replace(picture, size=source.size, origin=source.uri) if isinstance(source, Member) else picture
 
 
-def _decode(data: bytes, status: os.stat_result | None) -> Picture:
+def _decode(
+    data: bytes, status: os.stat_result | None, look: Callable[[ImageFile.ImageFile], None]
+) -> Picture:
     _check_bytes(len(data))
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
             _check_pixels(*opened.size)
+            look(opened)
             image_format = opened.format or "unknown"
             image = _upright_rgb(opened)
     except UnidentifiedImageError as error:

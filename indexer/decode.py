@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
+from PIL import ImageFile
 
-from engine.pictures import FORMATS, Member, load_picture
+from engine.pictures import Member, load_picture
 from engine.types import Item, Scalar
-from indexer.photo import read_photo
+from indexer.photo import read_opened
 from indexer.sources.columns import MEASURED
 from indexer.sources.found import (
     Described,
@@ -25,27 +24,44 @@ from indexer.sources.found import (
 )
 from indexer.sources.sidecars import read_sidecars
 
-HEADER_BYTES = 65_536  # of a member, enough to read a picture's size
-
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A thing that was found, after decoding: the item, or the reason why there is none."""
 
     uri: str
-    pixels: int
+    pixels: int = 0
     item: Item | None = None
     reason: str = ""
 
 
-def decode(found: Found, pixels: int) -> Decoded:
-    """Make an item, in a thread. Whatever goes wrong is this one's reason, and the rest goes on."""
+def decode(found: Found, wait: Callable[[int], None]) -> Decoded:
+    """Make an item, in a thread. Whatever goes wrong is this one's reason, and the rest goes on.
+
+    `wait` is called with a picture's pixels before they are decoded, and returns once there is room for them.
+    """
     if isinstance(found, Unreadable):
-        return Decoded(found.uri, pixels, reason=found.reason)
+        return Decoded(found.uri, reason=found.reason)
+    opening = _Opening(wait)
     try:
-        return Decoded(found.uri, pixels, _item(found))
+        item = _item(found, opening)
     except Exception as error:
-        return Decoded(found.uri, pixels, reason=str(error) or type(error).__name__)
+        return Decoded(found.uri, opening.pixels, reason=str(error) or type(error).__name__)
+    return Decoded(found.uri, opening.pixels, item)
+
+
+@dataclass(slots=True)
+class _Opening:
+    """What is learned of a picture, and waited for, when its file is open and not yet decoded."""
+
+    wait: Callable[[int], None]
+    pixels: int = 0
+    inside: Described = Described()
+
+    def look(self, opened: ImageFile.ImageFile) -> None:
+        self.inside = read_opened(opened)
+        self.wait(opened.width * opened.height)
+        self.pixels = opened.width * opened.height
 
 
 def given(found: PictureFile | PictureMember | PictureBytes | Words) -> Described:
@@ -71,30 +87,13 @@ def picture_source(found: PictureFile | PictureMember | PictureBytes) -> Path | 
     return found.member if isinstance(found, PictureMember) else found.data
 
 
-def count_pixels(found: Found) -> int:
-    """Read the size of a picture from its first bytes; 0 when that fails, for decoding says why."""
-    if isinstance(found, Unreadable | Words):
-        return 0
-    source = picture_source(found)
-    try:
-        if isinstance(source, Member):
-            source = Member(source.path, source.start, min(source.size, HEADER_BYTES)).read()
-        file = BytesIO(source) if isinstance(source, bytes) else source
-        with Image.open(file, formats=tuple(FORMATS)) as picture:
-            return picture.width * picture.height
-    except Exception:  # hostile bytes raise many types; this is the edge of one item
-        return 0
-
-
-def _item(found: PictureFile | PictureMember | PictureBytes | Words) -> Item:
+def _item(found: PictureFile | PictureMember | PictureBytes | Words, opening: _Opening) -> Item:
     said = given(found)
     if isinstance(found, Words):
         return Item(found.uri, "text", said.text, metadata=said.metadata)
-    source = picture_source(found)
-    picture = load_picture(source)
-    inside = read_photo(source)
-    metadata: Mapping[str, Scalar] = {**inside.metadata, **said.metadata}
-    words = said.text or inside.text
+    picture = load_picture(picture_source(found), opening.look)
+    metadata: Mapping[str, Scalar] = {**opening.inside.metadata, **said.metadata}
+    words = said.text or opening.inside.text
     return Item(found.uri, text=words, picture=picture, metadata=metadata, regions=said.regions)
 
 

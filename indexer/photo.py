@@ -43,11 +43,19 @@ def read_photo(source: Path | Member | bytes) -> Described:
     data = source.read() if isinstance(source, Member) else source
     try:
         with Image.open(BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as opened:
-            exif = opened.getexif()
-            metadata = {**_when(exif), **_where(exif), **_camera(exif)}
-            captions = (_iptc(opened), _xmp(opened), _text(exif.get(DESCRIPTION)))
-            text = next((words for words in captions if words and not is_boilerplate(words)), None)
+            return read_opened(opened)
     except Exception:  # hostile bytes raise many types; decoding says what is wrong with the picture
+        return Described()
+
+
+def read_opened(opened: ImageFile.ImageFile) -> Described:
+    """Read the same in a picture that is open."""
+    try:
+        exif = opened.getexif()
+        metadata = {**_when(exif), **_where(exif), **_camera(exif)}
+        captions = (_iptc(opened), _xmp(opened), _text(exif.get(DESCRIPTION)))
+        text = next((words for words in captions if words and not is_boilerplate(words)), None)
+    except Exception:  # as above
         return Described()
     return Described(() if text is None else (text,), metadata)
 

@@ -6,10 +6,8 @@ order of the source is kept. It prints nothing: it calls `progress` and fills a 
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +16,8 @@ from engine.changes import Looking
 from engine.detection import Finder
 from engine.telling import chosen_captioner
 from engine.types import Item, Report
-from indexer.decode import Decoded, count_pixels, decode
+from indexer.ahead import WORKERS, Ahead
+from indexer.decode import Decoded
 from indexer.sources import Source, count, read_all
 from indexer.sources.found import Found, PictureBytes, Reading
 from indexer.sync import check_sync, remove_gone
@@ -29,11 +28,8 @@ if TYPE_CHECKING:
 
 BATCH = 32  # pictures the model sees at once
 BATCH_PIXELS = 48_000_000  # a batch of large pictures is smaller: 144 MB of RGB, or one picture
-AHEAD = 2 * BATCH  # pictures decoded, or being decoded, that the model has not taken yet
-AHEAD_PIXELS = 96_000_000
 FINGERPRINTS = 256  # things asked about at a time,
 FINGERPRINT_BYTES = 64_000_000  # fewer where they are pictures in memory
-WORKERS = min(8, (os.cpu_count() or 1) + 1)
 
 # How many of the things found are done, and how many there are, where that is known beforehand.
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -75,15 +71,14 @@ def index(
 
 def _ingest(run: _Run, found_in_order: Iterator[Found], stop: Event) -> None:
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="decode") as pool:
-        ahead = _Ahead(pool)
+        ahead = Ahead(pool)
         try:
             for found in _changed(run, found_in_order):
-                pixels = count_pixels(found)
-                while ahead.is_full(pixels) and not stop.is_set():
+                while ahead.is_full and not stop.is_set():
                     run.take(ahead.pop())
                 if stop.is_set():
                     return
-                ahead.push(found, pixels)
+                ahead.push(found)
             while ahead and not stop.is_set():
                 run.take(ahead.pop())
             if not stop.is_set():
@@ -136,38 +131,6 @@ class _Run:
         return self.engine.add(
             batch, batch_size=BATCH, ocr=looking.ocr, regions=looking.detector, captions=captions
         )
-
-
-class _Ahead:
-    """Files that are being decoded ahead of the model, in the order of the source."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._waiting: deque[tuple[int, Future[Decoded]]] = deque()
-        self._pixels = 0
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def is_full(self, pixels: int) -> bool:
-        """Say whether a picture of so many pixels has to wait. One always fits."""
-        if not self._waiting:
-            return False
-        return len(self._waiting) >= AHEAD or self._pixels + pixels > AHEAD_PIXELS
-
-    def push(self, found: Found, pixels: int) -> None:
-        self._waiting.append((pixels, self._pool.submit(decode, found, pixels)))
-        self._pixels += pixels
-
-    def pop(self) -> Decoded:
-        """Wait for the first one."""
-        pixels, future = self._waiting.popleft()
-        self._pixels -= pixels
-        return future.result()
-
-    def cancel(self) -> None:
-        for _, future in self._waiting:
-            future.cancel()
 
 
 def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:

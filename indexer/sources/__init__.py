@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.errors import BadInput
 from indexer.sources.annotations import find_asked, read_coco, read_flickr, read_karpathy
-from indexer.sources.folder import MAGIC, read_glob, walk
+from indexer.sources.folder import MAGIC, count_pictures, read_glob, walk
 from indexer.sources.found import Found, Reading, Unreadable
 from indexer.sources.huggingface import is_dataset, read_dataset
 from indexer.sources.places import plain_uri, why
@@ -50,7 +50,7 @@ def count(sources: Iterable[Source]) -> int | None:
     named = [kind_of(source) for source in sources]
     if any(kind not in ("folder", "picture") for kind, _ in named):
         return None
-    return sum(1 for _ in walk(Path(name) for _, name in named))
+    return count_pictures(Path(name) for _, name in named)
 
 
 def kind_of(source: Source) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import BadInput
@@ -22,6 +23,15 @@ GALLERY_FILE = "gallery.db"
 MAGIC = re.compile(r"[*?\[]")
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A picture file of a folder, not looked at yet; `uri` is known unless the file is a link."""
+
+    path: Path
+    names: Collection[str] | None = None  # of all that is in its folder
+    uri: str | None = None
+
+
 def walk(sources: Iterable[Path], entered: set[tuple[int, int]] | None = None) -> Iterator[Found]:
     """Find the pictures of folders and files, depth first, each folder in the order of its names.
 
@@ -29,12 +39,24 @@ def walk(sources: Iterable[Path], entered: set[tuple[int, int]] | None = None) -
     which were, over several walks. Hidden names and galleries (`*.gallery`, or a folder with a
     `gallery.db`) are skipped.
     """
-    entered = set() if entered is None else entered
+    for place in _places(sources, set() if entered is None else entered):
+        if isinstance(place, Unreadable):
+            yield place
+        else:
+            yield look_at(place.path, sidecars(place.path, place.names), uri=place.uri)
+
+
+def count_pictures(sources: Iterable[Path]) -> int:
+    """Count what a walk would find, without looking at any of it."""
+    return sum(1 for _ in _places(sources, set()))
+
+
+def _places(sources: Iterable[Path], entered: set[tuple[int, int]]) -> Iterator[_Place | Unreadable]:
     for source in sources:
         if source.is_dir():
-            yield from _walk_folder(source, entered)
+            yield from _in_folder(source, entered)
         else:
-            yield look_at(source, sidecars(source))
+            yield _Place(source)
 
 
 def read_glob(pattern: str) -> Iterator[Found]:
@@ -59,7 +81,7 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _walk_folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
+def _in_folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[_Place | Unreadable]:
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in entered:
@@ -67,6 +89,7 @@ def _walk_folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]
         entered.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
             listing = sorted(entries, key=lambda entry: entry.name)
+        real = folder.resolve()
     except OSError as error:
         yield Unreadable(plain_uri(folder), f"the folder cannot be read: {why(error)}")
         return
@@ -79,9 +102,9 @@ def _walk_folder(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]
         path = folder / entry.name
         if _is_folder(entry):
             if not entry.name.endswith(GALLERY_SUFFIX):
-                yield from _walk_folder(path, entered)
+                yield from _in_folder(path, entered)
         elif is_picture(entry.name):
-            yield look_at(path, sidecars(path, names))
+            yield _Place(path, names, None if entry.is_symlink() else (real / entry.name).as_uri())
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

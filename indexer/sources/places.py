@@ -39,11 +39,16 @@ def named_picture(folder: Path, name: str, described: Described, place: str) -> 
     return look_at(path, described=described)
 
 
-def look_at(path: Path, sidecars: tuple[Path, ...] = (), described: Described | None = None) -> Found:
-    """Find one picture file."""
+def look_at(
+    path: Path,
+    sidecars: tuple[Path, ...] = (),
+    described: Described | None = None,
+    uri: str | None = None,
+) -> Found:
+    """Find one picture file; its uri, where all links are followed, may be known already."""
     try:
         status = path.stat()
-        uri = file_uri(path)
+        uri = uri or file_uri(path)
     except FileNotFoundError:
         if path.is_symlink():
             return Unreadable(plain_uri(path), f"a broken link to {os.readlink(path)}")

@@ -18,9 +18,8 @@ def sidecars(path: Path, names: Collection[str] | None = None) -> tuple[Path, ..
     found = []
     for suffix in SUFFIXES:
         for name in (path.stem + suffix, path.name + suffix):
-            sidecar = path.with_name(name)
-            if name in names if names is not None else sidecar.is_file():
-                found.append(sidecar)
+            if name in names if names is not None else path.with_name(name).is_file():
+                found.append(path.with_name(name))
                 break
     return tuple(found)
 

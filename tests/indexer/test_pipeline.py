@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 
@@ -16,7 +16,8 @@ from PIL import Image
 from engine import BadInput, Report, SearchEngine
 from engine.pictures import file_uri
 from indexer import index
-from indexer.pipeline import AHEAD, AHEAD_PIXELS, BATCH, BATCH_PIXELS, FINGERPRINT_BYTES, _Ahead, _chunks
+from indexer.ahead import AHEAD, AHEAD_PIXELS, Ahead
+from indexer.pipeline import BATCH, BATCH_PIXELS, FINGERPRINT_BYTES, _chunks
 from indexer.sources.folder import walk
 from indexer.sources.found import PictureBytes
 
@@ -215,23 +216,48 @@ def test_a_missing_source_is_refused_before_anything_is_indexed(photos: Path, em
     assert len(empty) == 0
 
 
-def test_look_ahead_is_bounded_in_pictures_and_in_pixels(tmp_path: Path) -> None:
+def test_look_ahead_is_bounded_in_pictures(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), "red").save(tmp_path / "x.png")
     (found,) = walk([tmp_path])
 
-    def room_for(pixels: int) -> int:
-        with ThreadPoolExecutor(2) as pool:
-            ahead = _Ahead(pool)
-            while not ahead.is_full(pixels):
-                ahead.push(found, pixels)
-            held = len(ahead)
-            assert [ahead.pop().uri for _ in range(held)] == [found.uri] * held
-            assert not ahead.is_full(AHEAD_PIXELS)  # what was taken makes room
-            return held
+    with ThreadPoolExecutor(2) as pool:
+        ahead = Ahead(pool)
+        while not ahead.is_full:
+            ahead.push(found)
+        assert len(ahead) == AHEAD
+        assert [ahead.pop().uri for _ in range(AHEAD)] == [found.uri] * AHEAD
+        assert not ahead.is_full
 
-    assert room_for(100) == AHEAD
-    assert room_for(12_000_000) == AHEAD_PIXELS // 12_000_000
-    assert room_for(2 * AHEAD_PIXELS) == 1
+
+@pytest.mark.parametrize(("side", "room"), [(3000, AHEAD_PIXELS // 3000**2), (7000, 1)])
+def test_look_ahead_is_bounded_in_pixels(tmp_path: Path, side: int, room: int) -> None:
+    Image.new("L", (side, side)).save(tmp_path / "x.png", compress_level=1)
+    (found,) = walk([tmp_path])
+    count = room + 3
+
+    with ThreadPoolExecutor(count) as pool:  # a thread for each, so that only room is short
+        ahead = Ahead(pool)
+        for _ in range(count):
+            ahead.push(found)
+        try:
+            futures = list(ahead._waiting)
+            while len(wait(futures, timeout=0.5).done) < room:
+                pass
+            assert len(wait(futures, timeout=0.5).done) <= room + 1  # the first may come last
+            assert [ahead.pop().reason for _ in range(count)] == [""] * count  # what is taken makes room
+        finally:
+            ahead.cancel()
+
+
+def test_threads_that_wait_for_room_end_when_the_rest_is_given_up(tmp_path: Path) -> None:
+    Image.new("L", (7000, 7000)).save(tmp_path / "x.png", compress_level=1)
+    (found,) = walk([tmp_path])
+
+    with ThreadPoolExecutor(2) as pool:  # leaving it waits for its threads
+        ahead = Ahead(pool)
+        for _ in range(3):
+            ahead.push(found)
+        ahead.cancel()
 
 
 def test_a_batch_of_large_pictures_is_smaller(tmp_path: Path, empty: SearchEngine) -> None:
