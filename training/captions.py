@@ -17,19 +17,25 @@ from torch import Tensor
 from engine.encoders.mini_towers import TextTower, WordPieces
 
 
+def read_groups(data: Path) -> list[list[str]]:
+    """List the captions of each picture that has several, from the gzipped JSON lines below a directory."""
+    found: list[list[str]] = []
+    for path in sorted(data.rglob("*captions.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            groups = (json.loads(line)["captions"] for line in lines)
+            found += [group for group in groups if len(group) > 1]
+    if not found:
+        raise FileNotFoundError(f"no *captions.jsonl.gz below {data}")
+    return found
+
+
 class CaptionPairs:
     """Draws pairs of captions of one picture from the gzipped JSON lines below a data directory."""
 
     def __init__(self, data: Path, tower: TextTower, pieces: WordPieces) -> None:
         self._tower = tower
         self._pieces = pieces
-        self._groups: list[list[str]] = []
-        for path in sorted(data.rglob("*captions.jsonl.gz")):
-            with gzip.open(path, "rt", encoding="utf-8") as lines:
-                groups = (json.loads(line)["captions"] for line in lines)
-                self._groups += [group for group in groups if len(group) > 1]
-        if not self._groups:
-            raise FileNotFoundError(f"no *captions.jsonl.gz below {data}")
+        self._groups = read_groups(data)
 
     def draw(self, count: int, rng: np.random.Generator) -> list[str]:
         """Draw one caption of each of some pictures."""

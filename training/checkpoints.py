@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,17 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     aside = path.with_suffix(".part")
     torch.save(state, aside)
     os.replace(aside, path)
+
+
+def kept(path: Path, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Read the outcome of an earlier run of the same work, which `key` names, or make it and keep it."""
+    if path.exists():
+        outcome: dict[str, Any] = torch.load(path, weights_only=True)
+        if outcome["key"] == key:
+            return outcome
+    outcome = {**make(), "key": key}
+    save_checkpoint(path, outcome)
+    return outcome
 
 
 @dataclass(frozen=True)

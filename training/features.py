@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +24,7 @@ from PIL import Image, ImageEnhance
 from engine.encoders.mini import IMAGE_BATCH
 from engine.encoders.mini_towers import (
     IMAGE_WIDTH,
-    TEXT_WIDTH,
     ImageTower,
-    TextTower,
-    WordPieces,
     fold_batch_norms,
     pixels,
 )
@@ -124,8 +122,8 @@ def cache_means(tower: ImageTower, view: Path) -> Path:
 class CaptionStates:
     """The frozen text layers' output for every caption, laid end to end.
 
-    `states` is (pieces, TEXT_WIDTH) float16; caption c is rows bounds[c] to bounds[c + 1]; `first`
-    (photographs + 1,) says which captions belong to a photograph; `meaning` (captions, TEXT_WIDTH)
+    `states` is (pieces, width) float16; caption c is rows bounds[c] to bounds[c + 1]; `first`
+    (photographs + 1,) says which captions belong to a photograph; `meaning` (captions, width)
     float16 is the published model's own sentence vector, a teacher of what means the same.
     """
 
@@ -135,7 +133,7 @@ class CaptionStates:
     meaning: npt.NDArray[np.float16]
 
     def batch(self, captions: Sequence[int], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pad some captions, cut to `limit`, to (n, t, TEXT_WIDTH) float32 and `real` (n, t) bool."""
+        """Pad some captions, cut to `limit`, to (n, t, width) float32 and `real` (n, t) bool."""
         lengths = [min(limit, int(self.bounds[c + 1] - self.bounds[c])) for c in captions]
         hidden = torch.zeros(len(lengths), max(lengths), self.states.shape[1])
         real = torch.zeros(len(lengths), max(lengths), dtype=torch.bool)
@@ -145,32 +143,50 @@ class CaptionStates:
         return hidden, real
 
 
+class Pieces(Protocol):
+    """A tokenizer of a language model."""
+
+    def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Turn texts into ids (n, t) int64 and `real` (n, t) bool."""
+        ...
+
+
+class Tower(Protocol):
+    """A language model cut in two: what `start` makes of ids, `means` makes a vector of."""
+
+    def start(self, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Map ids (n, t) to hidden states (n, t, width)."""
+        ...
+
+    def means(self, hidden: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Map those to unit vectors (n, width)."""
+        ...
+
+
 @torch.inference_mode()
-def cache_captions(
-    tower: TextTower, pieces: WordPieces, photos: Sequence[Photo], cache: Path
-) -> CaptionStates:
+def cache_captions(tower: Tower, pieces: Pieces, photos: Sequence[Photo], cache: Path) -> CaptionStates:
     """Run the frozen text layers over every caption, or read what an earlier run kept."""
     path = cache / "captions.npz"
     if not path.exists():
         captions = [caption for photo in photos for caption in photo.captions]
         rows: list[npt.NDArray[np.float16]] = [np.empty((0, 0), np.float16)] * len(captions)
-        meaning = np.empty((len(captions), TEXT_WIDTH), np.float16)
+        meaning: list[npt.NDArray[np.float16]] = [np.empty(0, np.float16)] * len(captions)
         alike = sorted(range(len(captions)), key=lambda c: len(captions[c]))  # in length: little is padding
         for start, stop in _batches(len(captions), 0):
             chosen = alike[start:stop]
             ids, real = pieces.encode([captions[c] for c in chosen])
             hidden = tower.start(ids, real)
-            meaning[chosen] = tower.means(hidden, real).numpy()
+            means = tower.means(hidden, real).numpy().astype(np.float16)
             half = hidden.numpy().astype(np.float16)
-            for c, row, length in zip(chosen, half, real.sum(1).tolist(), strict=True):
-                rows[c] = row[:length].copy()
+            for c, row, mean, length in zip(chosen, half, means, real.sum(1).tolist(), strict=True):
+                rows[c], meaning[c] = row[:length].copy(), mean
         aside = cache / "captions.aside.npz"
         np.savez(
             aside,
             states=np.concatenate(rows),
             bounds=np.cumsum([0, *map(len, rows)]),
             first=np.cumsum([0, *(len(photo.captions) for photo in photos)]),
-            meaning=meaning,
+            meaning=np.stack(meaning),
         )
         os.replace(aside, path)
     with np.load(path) as kept:

@@ -98,8 +98,8 @@ def recall_at(ranks: Ints) -> dict[int, float]:
     return {k: 100 * float((ranks < k).mean()) for k in CUTS}
 
 
-def interval(hits: npt.NDArray[np.bool_], photo: Ints) -> tuple[float, float]:
-    """Bootstrap a mean (in percent) over photographs, all queries of one going along."""
+def interval(hits: npt.NDArray[np.bool_] | npt.NDArray[np.float64], photo: Ints) -> tuple[float, float]:
+    """Bootstrap the mean of hits, or of their differences, in percent; queries of one photograph go along."""
     rng = np.random.default_rng(SEED)
     sums = np.bincount(photo, hits).astype(float)
     counts = np.bincount(photo).astype(float)
