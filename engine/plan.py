@@ -74,13 +74,12 @@ def plan_filtered(
     if index is not None and asked.filter not in generation.bitmaps and share >= OVER_FETCH_SHARE:
         fetched = round(MARGIN * asked.most / share) + MORE
         if held > OVER_FETCH_LEAST and 2 * fetched < held:
-            kept = _over_fetch(asked, index, fetched, tree, store)
-            if len(kept) >= asked.most:
+            found = _over_fetch(asked, index, fetched, tree, store)
+            if len(found[1]) >= asked.most:
                 reason = (
-                    f"{len(kept):,} of {fetched:,} hits are allowed: no need to ask about the other items"
+                    f"{len(found[1]):,} of {fetched:,} hits are allowed: no need to ask about the other items"
                 )
-                plan = Plan("over-fetch", None, held, round(share * held), reason)
-                return plan, Planned(index.rows(bitmap_of(kept)), gather=True)
+                return Plan("over-fetch", None, held, round(share * held), reason), Planned(found=found)
     bitmap = generation.bitmap(asked.filter, store)[: asked.newest + 1]
     plan, planned = choose(index, bitmap)
     return replace(plan, estimated=round(share * held)), planned
@@ -90,15 +89,16 @@ def estimate(tree: Filter, newest: int, store: Store) -> float:
     """Return about which share of the items a filter allows, from a sample of ids up to the newest."""
     generator = np.random.default_rng(0)
     some = np.unique(generator.integers(1, newest + 1, SAMPLE)) if newest > SAMPLE else np.arange(newest) + 1
-    found, there = store.matching_among(tree, some.tolist())
-    return len(found) / there if there else 0.0
+    there = store.count_among(some.tolist())
+    return len(store.matching_among(tree, some.tolist())) / there if there else 0.0
 
 
-def _over_fetch(asked: Asked, index: Index, fetched: int, tree: Filter, store: Store) -> Ids:
-    """Return which of the nearest of all items a filter allows."""
-    ids = index.search(asked.vector, fetched)[1][0]
-    some = ids[(ids >= 0) & (ids <= asked.newest)]
-    return store.matching_among(tree, some.tolist())[0]
+def _over_fetch(asked: Asked, index: Index, fetched: int, tree: Filter, store: Store) -> tuple[Floats, Ids]:
+    """Return which of the nearest of all items a filter allows, with their scores, best first."""
+    (scores,), (ids,) = index.search(asked.vector, fetched)
+    some = (ids >= 0) & (ids <= asked.newest)
+    kept = np.isin(ids, store.matching_among(tree, ids[some].tolist()))
+    return scores[kept], ids[kept]
 
 
 def narrowed(bitmap: Bitmap | None, ids: Ids) -> Bitmap:

@@ -96,6 +96,8 @@ def recall(generation: Generation, store: Store, composed: Composed, wanted: Wan
 
 
 def _nearest(view: View, vector: Floats, most: int, way: Planned) -> tuple[Ids, Floats]:
+    if way.found is not None:
+        return way.found[1][:most], way.found[0][:most]
     scores, ids = view.index.search(vector, min(most, len(view.index)), way)
     real = ids[0] >= 0
     return ids[0][real], scores[0][real]

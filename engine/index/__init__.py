@@ -36,10 +36,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Which rows a search may return (see `Index.rows`), and whether to score just those."""
+    """Which rows a search may return (see `Index.rows`), and whether to score just those.
+
+    Or, where planning had to search, what it has `found`: scores and ids (n,), best first.
+    """
 
     rows: Bitmap | None = None
     gather: bool = False
+    found: tuple[Floats, Ids] | None = None
 
 
 EVERYTHING = Planned()

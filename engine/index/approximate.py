@@ -54,7 +54,7 @@ def _inverted(effort: int, _count: int, **more: Any) -> Any:
     return faiss.SearchParametersIVF(nprobe=effort, **more)
 
 
-WALKS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+WALKS = (32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 PROBES = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 RECIPES = {
     "hnsw": Recipe(lambda n, d: "HNSW32,Flat", WALKS, _hnsw, lambda d: 4 * d + 272),

@@ -243,17 +243,20 @@ class Store:
             wanted = select(ItemRow.id).where(condition(tree, read_fields(session)))
             return np.fromiter(session.scalars(wanted.order_by(ItemRow.id)), dtype=np.int64)
 
-    def matching_among(self, tree: Filter, ids: Sequence[int]) -> tuple[Ids, int]:
-        """Return those of some ids for which a filter holds, and how many of the ids there are."""
+    def matching_among(self, tree: Filter, ids: Sequence[int]) -> Ids:
+        """Return those of some ids for which a filter holds."""
         with self.reading() as session:
             holds = condition(tree, read_fields(session), few=True)
             found: list[int] = []
-            there = 0
             for some in slices(ids):
-                among = ItemRow.id.in_(some)
-                found += session.scalars(select(ItemRow.id).where(among, holds))
-                there += session.scalar(select(func.count()).where(among)) or 0
-            return np.array(found, dtype=np.int64), there
+                found += session.scalars(select(ItemRow.id).where(ItemRow.id.in_(some), holds))
+            return np.array(found, dtype=np.int64)
+
+    def count_among(self, ids: Sequence[int]) -> int:
+        """Count those of some ids that there are."""
+        with self.reading() as session:
+            counted = (select(func.count()).where(ItemRow.id.in_(some)) for some in slices(ids))
+            return sum(session.scalar(statement) or 0 for statement in counted)
 
     def embeddings(self, item_id: int) -> dict[Signal, Encoded]:
         """Return an item's embeddings (one row each), none when the item is not there."""
