@@ -18,6 +18,7 @@ from engine.changes import Change, Looking, drawn, made
 from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
+from engine.languages import is_unicode
 from engine.pictures import Picture, file_uri, is_gone, load_picture, uri_path
 from engine.store import Store
 from engine.store.conditions import BUILT_IN
@@ -172,7 +173,7 @@ def check_item(item: Item) -> None:
     texts = [value for value in item.metadata.values() if isinstance(value, str)]
     texts += [region.label for region in item.regions or ()]
     for words in (item.uri, item.text or "", *item.metadata, *texts):
-        if "\x00" in words or any(0xD800 <= ord(c) <= 0xDFFF for c in words):
+        if "\x00" in words or not is_unicode(words):
             raise BadInput(f"{words[:60]!r} is not valid Unicode text; for a file name use a file: URI")
     _check_values(item.metadata)
     for region in item.regions or ():

@@ -1,4 +1,4 @@
-"""Tell of a query which of its words the model has not learned to read."""
+"""Tell which words a model has not learned to read, and which text nobody can."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from engine.models import Model
 
 WORD = re.compile(r"\w+")
+
+
+def is_unicode(text: str) -> bool:
+    """Say whether a text can be written down; JSON, and Python, may hold halves of characters that cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def unread(query: Query, model: Model) -> tuple[str, ...]:

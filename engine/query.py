@@ -12,6 +12,7 @@ from unicodedata import category
 import numpy as np
 
 from engine.errors import BadInput, BadPicture, ItemNotFound
+from engine.languages import is_unicode
 from engine.pictures import Picture, load_picture
 from engine.regions import crop
 from engine.rerank import Read
@@ -66,6 +67,11 @@ def check_part(part: Part) -> None:
         raise BadInput("a text has no box; give the box to a picture or an item")
     if not part.text.strip():
         raise BadInput("the query is empty; type a few words, or give a picture")
+    if not is_unicode(part.text):
+        raise BadInput(
+            f"the query {part.text.strip()[:40]!r} has half of a character in it, which no text can hold; "
+            "type it again"
+        )
     if len(part.text) > MAX_CHARACTERS:
         raise BadInput(f"the query has {len(part.text):,} characters, the limit is {MAX_CHARACTERS:,}")
     if not any(character.isalnum() or category(character) in SYMBOLS for character in part.text):

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine.errors import BadInput
+from engine.languages import is_unicode
 from engine.pictures import file_uri, uri_path
 from indexer.sources.found import Described, Found, PictureFile, Unreadable
 
@@ -23,11 +24,6 @@ def inside(folder: Path, name: str) -> Path:
     if os.path.commonpath([top, path]) != top:
         raise BadInput(f"{name!r} lies outside {top}; give --images with a folder that holds the pictures")
     return Path(path)
-
-
-def is_unicode(name: str) -> bool:
-    """Say whether a text can be written down; JSON may escape halves of characters that cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def named_picture(folder: Path, name: str, described: Described, place: str) -> Found:

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from engine.errors import BadInput
+from engine.languages import is_unicode
 from indexer.sources import delimited, jsonl, parquet
 from indexer.sources.columns import Columns, choose_columns, describe
 from indexer.sources.found import Described, Found, PictureBytes, Reading, Unreadable, Words
-from indexer.sources.places import inner_uri, is_unicode, named_picture
+from indexer.sources.places import inner_uri, named_picture
 
 Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | str]]  # a number, and the row or why there is none
 

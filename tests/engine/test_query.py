@@ -109,6 +109,7 @@ def test_an_item_that_has_just_been_removed_is_named(engine: SearchEngine, photo
         ((Part(item=1), Part(item=1, weight=-1)), "asks for one item and takes it away"),
         ((Part(text="red"), Part(text="red red", weight=-1)), "cancel out"),
         ((Part(text="?!…"),), "no letter and no digit"),
+        ((Part(text="a \ud800 dog"),), "half of a character"),
         ((Part(text="a", region=Region(0, 0, 1, 1)),), "a text has no box"),
         ((Part(text="red " * 2000),), "2,000 tokens|8,000 characters|make it shorter"),
         ((Part(text="a", weight=0),), "not zero"),
