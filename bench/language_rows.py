@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ from training.language_models import (
 )
 from training.measure import SETS
 
-HEADS = own.Recipe(steps=360)  # 20 epochs
+HEADS = own.Recipe(steps=200)  # 11 epochs
 TIMED = 40  # texts
-RAW, LAST, ADAPTER = "raw", "raw, last word", "adapter only"
+RAW, ADAPTER = "raw", "adapter only"
 CAPTIONS, TUNED = "tuned by captions", "tuned, then adapter"
 
 
@@ -160,12 +160,9 @@ class Run:
         raw = torch.from_numpy(states.meaning).float()
         speed = milliseconds(language, texts)
         rows = [captions_only(RAW, language, self._photos, raw, (0, 0.0, speed))]
-        if isinstance(language.tower, CausalTower):
-            last = self._vectors(language.tower.lasts, self._asked())
-            rows.append(captions_only(LAST, language, self._photos, last, (0, 0.0, speed)))
         rows.append(self._headed(ADAPTER, raw, (0, 0.0, speed)))
         learned, seconds = self._tune(groups)
-        tuned = self._vectors(language.tower.means, np.concatenate([self._asked(), self._taught()[0]]))
+        tuned = self._vectors(np.concatenate([self._asked(), self._taught()[0]]))
         cost = learned, seconds, milliseconds(language, texts)
         rows.append(captions_only(CAPTIONS, language, self._photos, tuned, cost))
         return [*rows, self._headed(TUNED, tuned, cost)]
@@ -176,9 +173,9 @@ class Run:
     def _taught(self) -> tuple[Ints, Ints]:
         return self._language.captions(select(self._photos.all, "train"), self._options.captions)
 
-    def _vectors(self, pool: Callable[[Tensor, Tensor], Tensor], captions: Ints) -> Tensor:
+    def _vectors(self, captions: Ints) -> Tensor:
         """Encode some captions, and leave the rows of all others empty."""
-        found = caption_vectors(pool, self._language.states, captions)
+        found = caption_vectors(self._language.tower, self._language.states, captions)
         vectors = torch.zeros(len(self._language.states.meaning), found.shape[1])
         vectors[captions] = found
         return vectors
@@ -194,11 +191,11 @@ class Run:
 
         def make() -> dict[str, Any]:
             clock = Clock(f"{language.name}, captions")
-            resume = Resume(self._file("tuning"), key)
+            resume = Resume(self._file(f"{self._dials()}-steps"), key)
             contrast_captions(language.tower, language.pieces, groups, learning, tuning, resume, clock)
             return {"weights": learning.state_dict(), "seconds": clock.seconds(tuning.steps)}
 
-        outcome = kept(self._file("tuned"), key, make)
+        outcome = kept(self._file(f"{self._dials()}-tuned"), key, make)
         learning.load_state_dict(outcome["weights"])
         merge(layers)
         return sum(weight.numel() for weight in learning), outcome["seconds"]
@@ -211,13 +208,13 @@ class Run:
         adapters, seconds = [], 0.0
         for seed in range(self._options.seeds):
             recipe = replace(HEADS, seed=seed)
-            work = {"kind": kind, **asdict(recipe), **asdict(self._tuning)}
-            key = f"{self._language.name} {self._options.captions} {work}"
-            name = f"{kind.replace(',', '').replace(' ', '-')}-{seed}"
+            on = {} if kind == ADAPTER else asdict(self._tuning)
+            key = f"{self._language.name} {len(texts)} {asdict(recipe)} {on}"
+            name = f"{'raw' if kind == ADAPTER else self._dials()}-{self._options.captions}-heads-{seed}"
 
             def make(recipe: own.Recipe = recipe, key: str = key, name: str = name) -> dict[str, Any]:
                 clock = Clock(f"{self._language.name}, {name}")
-                resume = Resume(self._file(f"{name}.steps"), key)
+                resume = Resume(self._file(f"{name}-steps"), key)
                 adapter = contrast_pictures(pictures, texts, owner, recipe, resume, clock)
                 return {"weights": adapter.state_dict(), "seconds": clock.seconds(recipe.steps)}
 
@@ -230,6 +227,8 @@ class Run:
         return with_heads(kind, self._language, self._photos, vectors, adapters, whole)
 
     def _file(self, name: str) -> Path:
-        work: Path = self._options.work / "language-models"
-        dials = f"{self._options.captions}-{self._tuning.steps}x{self._tuning.pairs}"
-        return work / f"{self._language.name}-{dials}-{name}.pt"
+        work: Path = self._options.work
+        return work / "language-models" / f"{self._language.name}-{name}.pt"
+
+    def _dials(self) -> str:
+        return f"{self._tuning.steps}x{self._tuning.pairs}"

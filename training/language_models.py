@@ -39,10 +39,10 @@ DROPOUT = 0.4  # of pictures; of texts half
 class Tuning:
     """The dials of caption contrast."""
 
-    steps: int = 200
+    steps: int = 40
     pairs: int = 64  # of captions, in a batch
     rank: int = 16
-    rate: float = 5e-4
+    rate: float = 1e-3
     seed: int = 0
 
 
@@ -72,11 +72,6 @@ class CausalTower(nn.Module):
         words[:, 0] = False
         found = self.norm(self._run(self.published, hidden))
         return F.normalize((found * words[..., None]).sum(1) / words.sum(1, keepdim=True), dim=-1)
-
-    def lasts(self, hidden: Tensor, real: Tensor) -> Tensor:
-        """Map what `start` gave to the last word's last state, which has seen all: (n, width), unit."""
-        found = self.norm(self._run(self.published, hidden))
-        return F.normalize(found[torch.arange(len(found)), real.sum(1) - 1], dim=-1)
 
     def _run(self, layers: nn.ModuleList, hidden: Tensor) -> Tensor:
         places = torch.arange(hidden.shape[1])[None]
@@ -176,13 +171,11 @@ def contrast_captions(
 
 
 @torch.inference_mode()
-def caption_vectors(
-    pool: Callable[[Tensor, Tensor], Tensor], states: CaptionStates, captions: Ints
-) -> Tensor:
+def caption_vectors(tower: Tower, states: CaptionStates, captions: Ints) -> Tensor:
     """Run the upper layers over the kept states of some captions: (n, width)."""
     order = np.argsort(np.diff(states.bounds)[captions], kind="stable")
     found = [
-        pool(*states.batch(captions[order[start : start + BATCH]].tolist(), TEXT_LIMIT))
+        tower.means(*states.batch(captions[order[start : start + BATCH]].tolist(), TEXT_LIMIT))
         for start in range(0, len(order), BATCH)
     ]
     return torch.cat(found)[np.argsort(order)]
