@@ -17,7 +17,7 @@ from engine.types import Bitmap, Floats
 FLAT_LIMIT = 50_000  # below it an exact scan takes a few milliseconds (bench/scale.py)
 LEAST = 1_000  # an approximate index of fewer cannot be trained
 TARGET = 0.99
-AIM = 0.995  # what the sample has to show: queries that are not in it find a little less (bench/filters.py)
+AIM = 0.997  # what the sample has to show: where that was 0.995, other queries found 0.988 (bench/filters.py)
 NOISE = 0.5  # how far a made-up query lies from the vector it is made from, as a share of its length
 
 
@@ -71,9 +71,8 @@ def _least_effort(
     for effort in RECIPES[index.kind].efforts:
         rows = index.propose(probes, 10, wanted, effort)  # (q, 10 or more)
         scores = np.einsum("qd,qnd->qn", probes, vectors[rows])
-        recall = round(
-            recall_at_10(np.where(rows >= 0, scores, -np.inf), truth), 4
-        )  # 0.995 may be a hair less
+        found = recall_at_10(np.where(rows >= 0, scores, -np.inf), truth)
+        recall = round(found, 4)  # of floats: what makes 0.997 may be a hair less
         if recall >= AIM:
             break
     return effort, recall
