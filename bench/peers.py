@@ -109,15 +109,16 @@ def sqlite_vec(vectors: Floats, folder: Path) -> Search:
 def lancedb(vectors: Floats, folder: Path) -> Search:
     import lancedb as library
     import pyarrow
+    from lancedb.index import IvfPq
 
     columns = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.ravel()), vectors.shape[1])
     rows = pyarrow.table({"n": pyarrow.array(np.arange(len(vectors))), "vector": columns})
     table = library.connect(folder / "lance").create_table("vectors", rows)
-    table.create_index(metric="cosine", index_type="IVF_PQ")
+    table.create_index("vector", config=IvfPq(distance_type="cosine"))
 
     def search(query: Floats, effort: int) -> Any:
         found = table.search(query).distance_type("cosine").nprobes(effort).refine_factor(10).limit(10)
-        return found.select(["n"]).to_arrow()["n"].to_numpy()
+        return found.select(["n", "_distance"]).to_arrow()["n"].to_numpy()
 
     return search
 
