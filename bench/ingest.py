@@ -75,7 +75,9 @@ def memory(count: int, plot: Path) -> None:
         for mark in MARKS:
             if done >= mark and mark not in points:
                 points[mark] = resident()
+                print(f"| {mark:,} | {points[mark]:.0f} MB |", flush=True)
 
+    print("| pictures | memory |\n| --- | --- |", flush=True)
     with TemporaryDirectory() as folder:
         photos = Path(folder) / "photos"
         make_pictures(photos, count)
@@ -83,9 +85,6 @@ def memory(count: int, plot: Path) -> None:
             start = time.process_time()
             index(engine, [photos], progress=progress)
             seconds = time.process_time() - start
-    print("| pictures | memory |\n| --- | --- |")
-    for mark, size in points.items():
-        print(f"| {mark:,} | {size:.0f} MB |")
     print(f"\n{count:,} pictures in {seconds:.0f} s of the processor, color model; {when()}")
     draw(points, plot)
 
