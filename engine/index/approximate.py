@@ -93,6 +93,7 @@ class ApproximateIndex:
         self._vectors: Floats = np.empty((0, dim), dtype=np.float32)
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._live = np.empty(0, dtype=bool)
+        self._gone = 0  # how many rows are not live: counting a million takes longer than much of a search
         self._fresh = FlatIndex(dim)
 
     @classmethod
@@ -112,18 +113,22 @@ class ApproximateIndex:
 
     def _take(self, index: Any, vectors: Floats, ids: Ids) -> None:
         self._index, self._vectors, self._ids = index, vectors, ids
-        self._live = np.ones(len(ids), dtype=bool)
+        self._live, self._gone = np.ones(len(ids), dtype=bool), 0
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._live)) + len(self._fresh)
+        return len(self._ids) - self._gone + len(self._fresh)
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         self._fresh.add(ids, vectors)
-        self._live &= ~np.isin(self._ids, ids)
+        self._bury(ids)
 
     def remove(self, ids: Ids) -> None:
-        self._live &= ~np.isin(self._ids, ids)
         self._fresh.remove(ids)
+        self._bury(ids)
+
+    def _bury(self, ids: Ids) -> None:
+        self._live &= ~np.isin(self._ids, ids)
+        self._gone = len(self._ids) - int(np.count_nonzero(self._live))
 
     def rows(self, bitmap: Bitmap) -> Bitmap:
         return np.concatenate([self._live & named(self._ids, bitmap), self._fresh.rows(bitmap)])
@@ -150,7 +155,7 @@ class ApproximateIndex:
 
     def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> list[Ids]:
         """Choose the rows whose vectors decide: all that are wanted where FAISS would miss some of them."""
-        allowed = int(np.count_nonzero(wanted))
+        allowed = self._count(wanted)
         if plan.gather or not allowed:
             return [np.flatnonzero(wanted)] * len(queries)
         share = allowed / len(wanted)
@@ -174,14 +179,17 @@ class ApproximateIndex:
 
     def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> Ids:
         """Return, for (q, dim) unit vectors, rows (q, k or more) among those wanted, -1 past the last."""
-        allowed = int(np.count_nonzero(wanted))
+        allowed, more = self._count(wanted), {}
         count = min(k * self._recipe.refine, allowed)
-        bits = np.packbits(wanted, bitorder="little")
-        selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-        more = {} if allowed == len(wanted) else {"sel": selector}
+        if allowed < len(wanted):
+            bits = np.packbits(wanted, bitorder="little")
+            more["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
         parameters = self._recipe.parameters(effort, count, **more)
         rows: Ids = self._index.search(queries, count, params=parameters)[1]
         return rows
+
+    def _count(self, wanted: Bitmap) -> int:
+        return len(wanted) - self._gone if wanted is self._live else int(np.count_nonzero(wanted))
 
     def _effort_for(self, share: float) -> int:
         """A filter hides hits, so more has to be looked at: as many times as was measured at a tenth."""
