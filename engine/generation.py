@@ -134,7 +134,10 @@ class Generation:
                 view.index, view.choice = settled(view.index, self.kind, memory, queries)
 
     def save(self, directory: Path, gallery: str) -> None:
-        """Write this generation below `directory`, whole or not at all, and drop its model's older ones."""
+        """Write this generation below `directory`, whole or not at all, and drop its model's older ones.
+
+        From then on it is read from there, mapped: what a writer holds in memory is what came since.
+        """
         target = directory / f"{self.model_id}.{self.revision}"
         if not target.exists():
             aside = directory / f".{target.name}.{os.getpid()}"
@@ -145,6 +148,9 @@ class Generation:
                 aside.rename(target)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
+        header = _header(target)
+        if header is not None:
+            self.views = _load(target, header).views
         self.unsaved = 0
         for other in directory.iterdir():
             if other != target and _model_of(other) in (self.model_id, None):

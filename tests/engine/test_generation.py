@@ -9,11 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 import faiss
+import numpy as np
 import pytest
 
 from engine import SearchEngine
-from engine.generation import file_print, latest
+from engine.generation import Generation, file_print, latest
+from engine.index.approximate import ApproximateIndex
 from engine.store import Store
+from engine.types import PLACES, Encoded
 
 
 def answers(gallery: Path) -> list[tuple[str, float]]:
@@ -153,3 +156,27 @@ def test_only_the_newest_generation_is_kept(
 def test_both_index_kinds_serve_one_gallery(saved: list[tuple[str, float]], gallery: Path) -> None:
     with SearchEngine.open(gallery, index="exact") as engine:
         assert [(hit.item.uri, round(hit.score, 5)) for hit in engine.search("red", k=20)] == saved
+
+
+def test_what_is_saved_is_mapped_and_no_longer_held_in_memory(tmp_path: Path) -> None:
+    rng, items, tokens = np.random.default_rng(0), 2_000, (16, 64)
+    ids = np.arange(1, items + 1)
+    generation = Generation("hnsw", 1, revision=1)
+    for some in np.split(ids, 10):
+        lengths = np.full(len(some), tokens[0], np.int16)
+        made = rng.integers(-127, 127, (len(some), *tokens), dtype=np.int8)
+        vectors = rng.standard_normal((len(some), 32), dtype=np.float32)
+        generation._put(PLACES["visual"], some, Encoded(vectors, made, lengths))
+    (held,) = generation.views.values()
+    assert held.tokens is not None
+    before = held.tokens.read(ids)[0]
+
+    generation.settle()
+    generation.save(tmp_path, "gallery")
+
+    (view,) = generation.views.values()
+    assert view.tokens is not None and not view.tokens._newer
+    assert isinstance(view.tokens._base, np.memmap)
+    assert isinstance(view.index, ApproximateIndex) and isinstance(view.index._vectors, np.memmap)
+    assert (view.tokens.read(ids)[0] == before).all()
+    assert view.choice is not None and view.choice.kind == "hnsw"
