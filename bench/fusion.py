@@ -35,6 +35,7 @@ from training.checkpoints import Resume
 from training.data import SEED, read_photos, select
 from training.features import MIRROR, WHOLE, cache_captions
 from training.gallery import TEXT_TO_IMAGE, Floats, Gallery, Ints, Lists, encode, lists, unit
+from training.lessons import LESSONS
 from training.measure import interval
 from training.model import Model
 from training.reranker import Recipe, teach
@@ -54,10 +55,12 @@ class Setting:
     depth: int = 1
     width: int = TOKEN_DIM
     side: int = GRID  # of the grid of tokens
+    lessons: str = ""  # beside the contrast, of `training.lessons`
 
     @property
     def name(self) -> str:
-        return f"{self.family}-{self.depth}-{self.width}-{self.side}"
+        lessons = f"-{self.lessons.replace(' ', '-')}" if self.lessons else ""
+        return f"{self.family}-{self.depth}-{self.width}-{self.side}{lessons}"
 
 
 SETTINGS = (
@@ -70,6 +73,7 @@ SETTINGS = (
     Setting("two"),
     Setting("single"),
     Setting("single", depth=2, side=5),
+    *(Setting("cross", lessons=lessons) for lessons in (*LESSONS, " ".join(LESSONS))),
 )
 
 
@@ -151,7 +155,8 @@ def measure(setting: Setting, kept: dict[str, Gallery], work: Path) -> dict[str,
     fusion.late.requires_grad_(False)
     small = {name: pooled(gallery, setting.side) for name, gallery in kept.items()}
     began = time.process_time()
-    teach(fusion, small["train"], RECIPE, Resume(work / f"{setting.name}.pt"))
+    recipe = replace(RECIPE, lessons=tuple(setting.lessons.split()))
+    teach(fusion, small["train"], recipe, Resume(work / f"{setting.name}.pt"))
     trained = time.process_time() - began
     blend = fit_blend(lists(fusion, small["held"], TEXT_TO_IMAGE, first_captions(small["held"])))
     found = lists(fusion, small["val"], TEXT_TO_IMAGE, first_captions(small["val"])[:QUERIES])
@@ -174,10 +179,9 @@ def measure(setting: Setting, kept: dict[str, Gallery], work: Path) -> dict[str,
 
 def table(results: list[dict[str, Any]]) -> str:
     """Lay the results out as Markdown."""
-    lines = [
-        "| family | depth | width | tokens | parameters | alone | blended R@1 | ms | Mflop | trained s |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    names = ["family", "depth", "width", "tokens", "lessons", "parameters"]
+    names += ["alone", "blended R@1", "ms", "Mflop", "trained s"]
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
     for row in results:
         setting = Setting(**row["setting"])
         value, low, high = row["R@1"]
@@ -186,6 +190,7 @@ def table(results: list[dict[str, Any]]) -> str:
             setting.depth,
             setting.width,
             setting.side**2,
+            ", ".join(["contrast", *setting.lessons.split()]),
             f"{row['parameters']:,}",
             f"{row['alone R@1']:.1f}",
             f"{value:.1f} ({low:.1f}-{high:.1f})",

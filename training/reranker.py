@@ -26,6 +26,7 @@ from training.checkpoints import Resume
 from training.data import SEED
 from training.gallery import Gallery, Ints, unit
 from training.heads import contrast, rate_at
+from training.lessons import Lessons
 from training.model import Model
 from training.precision import products
 
@@ -46,6 +47,7 @@ class Recipe:
     recall_weight: float = 15.0
     late_weight: float = 10.0
     seed: int = SEED
+    lessons: tuple[str, ...] = ()  # beside the contrast, of `training.lessons`
 
 
 def draw(gallery: Gallery, recipe: Recipe, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -60,10 +62,12 @@ def draw(gallery: Gallery, recipe: Recipe, rng: np.random.Generator) -> tuple[In
     return pictures, first + rng.integers(count)
 
 
-def step_loss(fusion: FusionModel, gallery: Gallery, recipe: Recipe, rng: np.random.Generator) -> Tensor:
+def step_loss(
+    fusion: FusionModel, lessons: Lessons, gallery: Gallery, recipe: Recipe, rng: np.random.Generator
+) -> Tensor:
     """Make one step's loss: cross-entropy of the right picture of a caption, and the other way.
 
-    A late interaction that is still to be learned has a loss of its own.
+    Further lessons add theirs; a late interaction that is still to be learned has a loss of its own.
     """
     pictures, texts = draw(gallery, recipe, rng)
     lengths = gallery.lengths[texts]
@@ -76,12 +80,12 @@ def step_loss(fusion: FusionModel, gallery: Gallery, recipe: Recipe, rng: np.ran
         judged = torch.stack([fusion.cross(words, real, cells[i : i + 1]) for i in range(len(cells))], 1)
     logits = judged.float()  # (texts, pictures)
     late = recipe.late_weight * fusion.late.all_pairs(words.float(), real, cells)
-    own = torch.eye(len(pictures))
+    own = lessons.target(gallery.texts[texts])
     learned = contrast(2 * late, own) if late.requires_grad else torch.zeros(())
     if rng.random() < recipe.known:
         recall = gallery.texts[texts] @ gallery.pictures[pictures].T
         logits = logits + recipe.recall_weight * recall + late.detach()
-    return contrast(logits, own) + learned
+    return contrast(logits, own) + learned + lessons.loss(fusion, logits, words, real, cells)
 
 
 def train(model: Model, gallery: Gallery, recipe: Recipe, checkpoint: Path) -> FusionModel:
@@ -101,18 +105,19 @@ def teach(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FusionModel:
     """Train what of `fusion` takes gradients, going on from a checkpoint; `progress` is told each step."""
-    optimizer = torch.optim.AdamW(
-        [p for p in fusion.parameters() if p.requires_grad], lr=recipe.rate, weight_decay=0.01
-    )
-    first = resume.load({"fusion": fusion, "optimizer": optimizer})
+    lessons = Lessons(recipe.lessons, fusion)
+    learning = [p for p in [*fusion.parameters(), *lessons.parameters()] if p.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=0.01)
+    kept = {"fusion": fusion, "optimizer": optimizer, **({"lessons": lessons} if recipe.lessons else {})}
+    first = resume.load(kept)
     began, total = time.perf_counter(), 0.0
     for step in range(first, recipe.steps):
         rng = np.random.default_rng((recipe.seed, step))
         optimizer.param_groups[0]["lr"] = recipe.rate * rate_at(step + 1, recipe.steps)
-        loss = step_loss(fusion, gallery, recipe, rng)
+        loss = step_loss(fusion, lessons, gallery, recipe, rng)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(fusion.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         total += loss.item()
         progress(step + 1, recipe.steps)
@@ -120,5 +125,5 @@ def teach(
             mean, spent = total / SAVED_EVERY, time.perf_counter() - began
             log.info("step %d: %.3f, %.0f s", step + 1, mean, spent)
             total = 0.0
-            resume.save({"fusion": fusion, "optimizer": optimizer}, step + 1)
+            resume.save(kept, step + 1)
     return fusion.eval()

@@ -45,6 +45,10 @@ class Judge(nn.Module):
         _, weights, maps = self._read(words, real, cells)
         return torch.stack(maps).mean(0), weights * real
 
+    def states(self, words: Tensor, real: Tensor, cells: Tensor) -> Tensor:
+        """Return what each word has become by reading the cells (n, w, width)."""
+        return self._read(words, real, cells)[0]
+
     def _read(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Let the words read: their states (n, w, width), their weights (n, w), and each attention."""
         fits = fits_of(words, cells)  # (n, w, c)
