@@ -59,9 +59,9 @@ class _Opening:
     inside: Described = Described()
 
     def look(self, opened: ImageFile.ImageFile) -> None:
-        self.inside = read_opened(opened)
         self.wait(opened.width * opened.height)
         self.pixels = opened.width * opened.height
+        self.inside = read_opened(opened)  # of a PNG this decodes the pixels
 
 
 def given(found: PictureFile | PictureMember | PictureBytes | Words) -> Described:
