@@ -89,8 +89,9 @@ def estimate(tree: Filter, newest: int, store: Store) -> float:
     """Return about which share of the items a filter allows, from a sample of ids up to the newest."""
     generator = np.random.default_rng(0)
     some = np.unique(generator.integers(1, newest + 1, SAMPLE)) if newest > SAMPLE else np.arange(newest) + 1
-    there = store.count_among(some.tolist())
-    return len(store.matching_among(tree, some.tolist())) / there if there else 0.0
+    sample = some.tolist()
+    there = store.count_among(sample)
+    return len(store.matching_among(tree, sample)) / there if there else 0.0
 
 
 def _over_fetch(asked: Asked, index: Index, fetched: int, tree: Filter, store: Store) -> tuple[Floats, Ids]:

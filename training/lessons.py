@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.fusion import FusionModel
+from training.heads import soft_targets
 
 SOFT, MATCHING, WORDS = "soft", "matching", "words"
 LESSONS = (SOFT, MATCHING, WORDS)
 SOFT_SHARE = 0.2
 WEIGHT = 0.5  # of matching and of words, beside 1 of the contrast
 HIDDEN = 1 / 7  # of the words
-NEAR = 0.05  # how near texts, and words, have to be to mean the same
+NEAR = 0.05  # how near words have to be to mean the same
 SHARPNESS = 10.0  # of what is told
 
 
@@ -38,11 +39,10 @@ class Lessons(nn.Module):
         self.offset = nn.Parameter(torch.tensor(0.0))
 
     def target(self, texts: Tensor) -> Tensor:
-        """Say how much each of the texts (n, dim) belongs to each picture: (n, n)."""
-        own = torch.eye(len(texts))
+        """Say how much each of the unit texts (n, dim) belongs to each picture: (n, n)."""
         if SOFT not in self.chosen:
-            return own
-        return (1 - SOFT_SHARE) * own + SOFT_SHARE * (texts @ texts.T / NEAR).softmax(1)
+            return torch.eye(len(texts))
+        return soft_targets(torch.arange(len(texts)), texts, SOFT_SHARE)
 
     def loss(self, fusion: FusionModel, logits: Tensor, words: Tensor, real: Tensor, cells: Tensor) -> Tensor:
         """Add up the lessons but the soft one, which is a target of the contrast.
