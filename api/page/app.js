@@ -22,7 +22,7 @@ const MISSES = 8;
 const PATIENCE_MS = 180;
 
 let running = null; // the AbortController of the search under way
-let current = null; // what was asked last, its answer, and how many hits are shown
+let current = null; // what was asked last, its answer, and how many hits are shown; none while a search is under way
 const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
 
 function showMessage(title, detail) {
@@ -89,6 +89,7 @@ function take(asked, chosen, result, push) {
 async function run({ push = true } = {}) {
   running?.abort();
   current = null;
+  more.hidden = true;
   document.body.dataset.view = query.isEmpty() ? "start" : "results";
   if (query.isEmpty()) {
     backToStart();
@@ -117,22 +118,24 @@ async function run({ push = true } = {}) {
 }
 
 // The same search, from a page of it on, with explanations where they are wanted.
-const again = (page, explain) => search(current.asked, { ...current.chosen, ...(page ? { page } : {}), explain });
+const again = ({ asked, chosen }, page, explain) => search(asked, { ...chosen, ...(page ? { page } : {}), explain });
 
 async function showMore() {
-  const page = current.result.next_page;
+  const before = current;
+  const page = before.result.next_page;
   more.disabled = true;
   try {
-    const result = await again(page, false);
+    const result = await again(before, page, false);
+    if (current !== before) return; // something else was asked for meanwhile
     result.hits.forEach((hit) => Object.assign(hit, { page }));
     result.hits.forEach(query.know);
-    current = { ...current, result, shown: current.shown + result.hits.length };
+    current = { ...before, result, shown: before.shown + result.hits.length };
     append(result.hits, actions);
     more.hidden = !result.next_page;
     summary.textContent = `${plural(current.shown, "hit")} ${query.describe()}`;
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
-    summary.textContent = error.message;
+    if (current === before) summary.textContent = error.message;
   } finally {
     more.disabled = false;
   }
@@ -140,9 +143,11 @@ async function showMore() {
 
 const actions = {
   why(hit) {
-    const { explained, result } = current;
+    if (!current) return; // its answer is about to be replaced
+    const of = current;
+    const { explained, result } = of;
     openWhy(hit, result, async () => {
-      if (!explained.has(hit.page)) explained.set(hit.page, again(hit.page, true));
+      if (!explained.has(hit.page)) explained.set(hit.page, again(of, hit.page, true));
       try {
         const answer = await explained.get(hit.page);
         const found = [...answer.hits, ...answer.misses].find(({ id }) => id === hit.id);

@@ -19,25 +19,31 @@ export const galleries = async () => (await ask("/v1/galleries")).galleries;
 export const onKeyNeeded = (act) => (keyNeeded = act);
 export const key = () => keyNeeded();
 
+// The document of an answer; of one that is no document, null.
 async function read(response) {
-  const document = response.status === 204 ? null : await response.json().catch(() => null);
-  if (!response.ok) throw new ProblemError(document?.detail ?? `The service answered ${response.status}`, document?.type);
-  return document;
+  try {
+    return response.status === 204 ? null : await response.json();
+  } catch (error) {
+    if (error instanceof SyntaxError && !response.ok) return null; // a proxy's page, say
+    throw error;
+  }
 }
 
 export async function ask(path, options) {
-  let response;
+  let response, document;
   try {
     response = await fetch(path, options);
+    document = await read(response);
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (error.name === "AbortError") throw error; // which may come when half of the answer is here
     throw new ProblemError("The service cannot be reached. Is it still running?");
   }
   if (response.status === 401 && path !== SIGN_IN) {
     await key();
     return ask(path, options);
   }
-  return read(response);
+  if (!response.ok) throw new ProblemError(document?.detail ?? `The service answered ${response.status}`, document?.type);
+  return document;
 }
 
 const encoded = new WeakMap(); // the readers' own pictures in base64, read once each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
@@ -13,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.server import listen, url
 from engine import Item, SearchEngine
@@ -61,8 +63,34 @@ def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
+def held_back(app: ASGIApp, part: bytes, until: threading.Event) -> ASGIApp:
+    """The app, but of its answers to requests with `part` in their bodies the second half comes late."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = bytearray()
+
+        async def hear() -> Message:
+            message = await receive()
+            asked.extend(message.get("body", b""))
+            return message
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.body" and part in asked and not until.is_set():
+                body = message["body"]
+                half = len(body) // 2
+                await send({**message, "body": body[:half], "more_body": True})
+                while not until.is_set():
+                    await asyncio.sleep(0.01)
+                message = {**message, "body": body[half:]}
+            await send(message)
+
+        await app(scope, hear, tell)
+
+    return answer
+
+
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: ASGIApp) -> Iterator[str]:
     """A real server on a free port of this machine; gives its address."""
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))

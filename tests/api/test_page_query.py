@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import pytest
 from browsing import give_file, overflow, page_of, violations
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from serving import fill, picture_bytes, running
+from serving import fill, held_back, picture_bytes, running
 
 from api.http import Settings, create_app
 from engine import Item, SearchEngine
@@ -224,3 +225,36 @@ def test_pages_follow_each_other(browser: Browser, tmp_path: Path) -> None:
         assert len(set(page.locator(".hit").evaluate_all("(all) => all.map((hit) => hit.dataset.id)"))) == 30
         page.locator(".hit .picture").last.click()
         expect(page.locator("#why-rank")).to_contain_text("Number 30 of the hits. It has the place of")
+
+
+def test_half_an_answer_gives_way_to_the_next_search(browser: Browser, tmp_path: Path) -> None:
+    fill(tmp_path / "gallery", tmp_path / "pictures")
+    whole = Event()
+    app = held_back(create_app(Settings(tmp_path / "gallery")), b'"query":"red"', whole)
+    with running(app) as address, page_of(browser, address) as page:
+        page.goto("/")
+        with page.expect_response(lambda answer: "red" in (answer.request.post_data or "")):
+            ask(page, "red")
+        ask(page, "green")
+        expect(page.locator("#summary")).to_have_text(re.compile("^5 hits for “green”"))
+        whole.set()  # what the page thinks of the first half is told when it closes
+
+
+def test_more_hits_that_come_late_are_not_put_below_those_of_another_search(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with SearchEngine.open(tmp_path / "many", model="color") as engine:
+        engine.add(Item(f"shot:{n}", picture=picture_bytes("red", (20 + n, 20))) for n in range(30))
+    whole = Event()
+    app = held_back(create_app(Settings(tmp_path / "many")), b'"page":', whole)
+    with running(app) as address, page_of(browser, address) as page:
+        page.goto("/?q=red")
+        expect(page.locator(".hit")).to_have_count(24)
+        with page.expect_response(lambda answer: "page" in (answer.request.post_data_json or {})) as late:
+            page.get_by_role("button", name="Show more").click()
+        ask(page, "blue")
+        expect(page.locator("#summary")).to_have_text(re.compile("^24 hits for “blue”"))
+        whole.set()
+        late.value.finished()
+        expect(page.get_by_role("button", name="Show more")).to_be_enabled()
+        assert page.locator(".hit").count() == 24
