@@ -20,7 +20,7 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,16 +122,22 @@ class Generation:
     def _named(self) -> Iterator[tuple[str, View]]:
         return ((name, self.views[place]) for name, place in PLACES.items() if place in self.views)
 
-    def settle(self) -> None:
-        """Give each place the index its size calls for, built from all it holds, and measured."""
+    def settled(self) -> Generation:
+        """Return the same with the index that its size calls for in each place, measured.
+
+        This one stays as it is, and may be searched meanwhile.
+        """
         from engine.index.autopilot import settled
 
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
-        for view in self.views.values():
+        views = dict(self.views)
+        for place, view in self.views.items():
             if len(view.index):
                 others = [v.index.first(PROBED) for v in self.views.values() if v is not view]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
-                view.index, view.choice = settled(view.index, self.kind, memory, queries)
+                index, choice = settled(view.index, self.kind, memory, queries)
+                views[place] = View(index, view.tokens, choice)
+        return replace(self, views=views)
 
     def save(self, directory: Path, gallery: str) -> None:
         """Write this generation below `directory`, whole or not at all, and drop its model's older ones.

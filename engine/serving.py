@@ -103,14 +103,20 @@ class Serving:
         with disk_errors(self.files.path):
             fresh = Generation(self.generation.kind, self.model_id)
             fresh.catch_up(self.store)
-            fresh.settle()
+            fresh = fresh.settled()
             forget_model(self.files.generations, self.model_id)
-            fresh.save(self.files.generations, self.gallery)
-        with self.view_lock:
-            self.generation = fresh
+            self._exchange(fresh)
 
     def save(self) -> None:
-        """Give each signal the index that suits it, and write the generation."""
-        with disk_errors(self.files.path), self.view_lock:
-            self.generation.settle()
-            self.generation.save(self.files.generations, self.gallery)
+        """Give each signal the index that suits it, and write the generation; the old is searched meanwhile.
+
+        For the gallery's writer alone.
+        """
+        with disk_errors(self.files.path):
+            self._exchange(self.generation.settled())
+
+    def _exchange(self, fresh: Generation) -> None:
+        """Write a generation, and search it from then on."""
+        fresh.save(self.files.generations, self.gallery)
+        with self.view_lock:
+            self.generation = fresh

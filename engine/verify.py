@@ -55,8 +55,7 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
                 shutil.rmtree(gallery.generations, ignore_errors=True)
                 fresh = Generation(generation.kind, state.model_id)
                 fresh.catch_up(store)
-                fresh.settle()
-                fresh.save(gallery.generations, state.gallery)
+                fresh.settled().save(gallery.generations, state.gallery)
         return found
 
 

@@ -1,8 +1,9 @@
 """Approximate indexes: FAISS proposes rows, their own vectors decide.
 
 What was built stays as it is, memory-mapped; what comes after goes to a flat index beside it, and what
-goes is a tombstone. The vectors themselves are mapped too, so every score that leaves is an exact cosine,
-a strict filter can be answered exactly, and a rebuild needs no other source.
+goes is a tombstone, until an index is made that has both built in. The vectors themselves are mapped too, so
+every score that leaves is an exact cosine, a strict filter can be answered exactly, and a rebuild needs no
+other source.
 """
 
 from __future__ import annotations
@@ -24,26 +25,35 @@ faiss: Any = faiss_library  # its type stubs leave out half of what it has
 TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
 NEAR = 20  # so many allowed items are expected among the nearest that are looked at, to trust a filter,
 TRUST = 0.5  # and so much of that there must be (bench/filters.py)
+GONE_ID = -1  # a tombstone, in the place of an item's id
+GONE = 0.1  # where more than this share are tombstones an index is built anew,
+CROWDED = 1.5  # or where so many times its cells would be made for what it holds by now
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a kind is made, and how hard it may be told to look, least first.
 
-    `parameters` are made from an effort and the number of rows wanted. `refine` is how many rows are
-    proposed for each hit wanted: more where vectors are stored coarsely.
+    `parameters` are made from an effort and the number of rows wanted. `suits` tells whether an index that
+    was made for fewer still does for so many. `refine` is how many rows are proposed for each hit wanted:
+    more where vectors are stored coarsely.
     `bytes_per_item` estimates its memory from the dimension, the mapped vectors not counted.
     """
 
     factory: Callable[[int, int], str]  # (items, dim) -> FAISS's description
     efforts: tuple[int, ...]
     parameters: Callable[..., Any]
+    suits: Callable[[Any, int], bool]  # (index, items)
     bytes_per_item: Callable[[int], int]
     refine: int = 1
 
 
 def _cells(items: int) -> int:
     return max(1, min(int(4 * items**0.5), items // 39))
+
+
+def _roomy(index: Any, items: int) -> bool:
+    return bool(_cells(items) <= CROWDED * index.nlist)
 
 
 def _hnsw(effort: int, count: int, **more: Any) -> Any:
@@ -57,15 +67,18 @@ def _inverted(effort: int, _count: int, **more: Any) -> Any:
 WALKS = (32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 PROBES = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 RECIPES = {
-    "hnsw": Recipe(lambda n, d: "HNSW32,Flat", WALKS, _hnsw, lambda d: 4 * d + 272),
-    "ivf": Recipe(lambda n, d: f"IVF{_cells(n)},Flat", PROBES, _inverted, lambda d: 4 * d + 8),
-    "ivf-sq8": Recipe(lambda n, d: f"IVF{_cells(n)},SQ8", PROBES, _inverted, lambda d: d + 8, refine=2),
+    "hnsw": Recipe(lambda n, d: "HNSW32,Flat", WALKS, _hnsw, lambda _i, _n: True, lambda d: 4 * d + 272),
+    "ivf": Recipe(lambda n, d: f"IVF{_cells(n)},Flat", PROBES, _inverted, _roomy, lambda d: 4 * d + 8),
+    "ivf-sq8": Recipe(
+        lambda n, d: f"IVF{_cells(n)},SQ8", PROBES, _inverted, _roomy, lambda d: d + 8, refine=2
+    ),
     "ivf-pq": Recipe(
         lambda n, d: (
             f"IVF{_cells(n)},PQ{_subquantizers(d)}np"
         ),  # no order of codes: training it takes minutes
         PROBES,
         _inverted,
+        _roomy,
         lambda d: d // 4 + 8,
         refine=10,
     ),
@@ -90,7 +103,8 @@ class ApproximateIndex:
         self.strict_effort = strict_effort or 10 * self.effort
         self._recipe = RECIPES[kind]
         self._index: Any = None
-        self._vectors: Floats = np.empty((0, dim), dtype=np.float32)
+        self._file: Path | None = None  # where it is mapped from
+        self.vectors: Floats = np.empty((0, dim), dtype=np.float32)  # of the rows built in, tombstones too
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._live = np.empty(0, dtype=bool)
         self._gone = 0  # how many rows are not live: counting a million takes longer than much of a search
@@ -111,9 +125,23 @@ class ApproximateIndex:
         made._take(index, vectors, ids)
         return made
 
+    def grown(self) -> ApproximateIndex | None:
+        """Return an index that has what came since built in, and tombstones; none where that does not pay."""
+        ids, vectors = self._fresh.contents()
+        items = len(self._ids) + len(ids)
+        if self._file is None or self._gone > GONE * items or not self._recipe.suits(self._index, items):
+            return None
+        index = faiss.read_index(str(self._file))  # not mapped: FAISS ends the process that adds to a file
+        index.add(vectors)
+        made = ApproximateIndex(self.kind, self.dim)
+        known = np.where(self._live, self._ids, GONE_ID)
+        made._take(index, np.concatenate([self.vectors, vectors]), np.concatenate([known, ids]))
+        return made
+
     def _take(self, index: Any, vectors: Floats, ids: Ids) -> None:
-        self._index, self._vectors, self._ids = index, vectors, ids
-        self._live, self._gone = np.ones(len(ids), dtype=bool), 0
+        self._index, self.vectors, self._ids = index, vectors, ids
+        self._live = ids != GONE_ID
+        self._gone = len(ids) - int(np.count_nonzero(self._live))
 
     def __len__(self) -> int:
         return len(self._ids) - self._gone + len(self._fresh)
@@ -149,7 +177,7 @@ class ApproximateIndex:
         """Score rows where they lie: copying them first takes twice as long, and memory by their number."""
         scores: Floats = np.empty(len(rows), dtype=np.float32)
         rows = np.ascontiguousarray(rows)
-        pointers = map(faiss.swig_ptr, (scores, query, self._vectors, rows))
+        pointers = map(faiss.swig_ptr, (scores, query, self.vectors, rows))
         faiss.fvec_inner_products_by_idx(*pointers, self.dim, 1, len(rows))
         return scores
 
@@ -198,24 +226,24 @@ class ApproximateIndex:
     def contents(self) -> tuple[Ids, Floats]:
         ids, vectors = self._fresh.contents()
         if not len(ids) and self._live.all():
-            return self._ids, self._vectors  # mapped, not copied
+            return self._ids, self.vectors  # mapped, not copied
         return (
             np.concatenate([self._ids[self._live], ids]),
-            np.concatenate([self._vectors[self._live], vectors]),
+            np.concatenate([self.vectors[self._live], vectors]),
         )
 
     def first(self, count: int) -> Floats:
-        built = self._vectors[np.flatnonzero(self._live)[:count]]
+        built = self.vectors[np.flatnonzero(self._live)[:count]]
         return np.concatenate([built, self._fresh.first(count - len(built))])
 
     def save(self, stem: Path) -> Ids:
-        assert self._live.all() and not len(self._fresh), "only a freshly built index is saved"
+        assert not len(self._fresh), "only an index that has all built in is saved"
         write_faiss(self._index, stem)
         with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
-            np.save(file, self._vectors)
-        return self._ids
+            np.save(file, self.vectors)
+        return np.where(self._live, self._ids, GONE_ID)
 
     def load(self, stem: Path, ids: Ids) -> None:
         vectors = np.load(stem.with_name(f"{stem.name}.vectors.npy"), mmap_mode="r")
-        index = faiss.read_index(str(stem.with_name(f"{stem.name}.index")), faiss.IO_FLAG_MMAP_IFC)
-        self._take(index, vectors, ids)
+        self._file = stem.with_name(f"{stem.name}.index")
+        self._take(faiss.read_index(str(self._file), faiss.IO_FLAG_MMAP_IFC), vectors, ids)

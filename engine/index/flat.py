@@ -111,10 +111,15 @@ class FlatIndex:
         return vectors
 
     def save(self, stem: Path) -> Ids:
-        if not self._live.all():
-            self._rebuild(*self.contents())
-        write_faiss(faiss.index_gpu_to_cpu(self._index) if self._on_gpu else self._index, stem)
-        return self._ids
+        index, ids = self._index, self._ids
+        if not self._live.all():  # it may be searched meanwhile, so it stays as it is
+            ids, vectors = self.contents()
+            index = faiss.IndexFlatIP(self.dim)
+            index.add(vectors)
+        elif self._on_gpu:
+            index = faiss.index_gpu_to_cpu(index)
+        write_faiss(index, stem)
+        return ids
 
     def load(self, stem: Path, ids: Ids) -> None:
         path = str(stem.with_name(f"{stem.name}.index"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -106,6 +107,62 @@ def test_changes_after_the_build(kind: str, tmp_path: Path) -> None:
     order = np.argsort(held)
     np.testing.assert_array_equal(held[order], ids)
     np.testing.assert_allclose(held_vectors[order], now, atol=1e-5)
+
+
+def on_disk(kind: str, count: int, folder: Path) -> Index:
+    """An index of so many, as a gallery that is opened has it: mapped."""
+    held = make_index("flat", DIM)
+    held.add(IDS[:count], clustered(count, seed=1))
+    return saved(*settled(held, kind, GB, np.empty((0, DIM), dtype=np.float32)), folder)
+
+
+def saved(index: Index, choice: Choice, folder: Path) -> Index:
+    made = make_index(index.kind, DIM, choice)
+    made.load(folder / "saved", index.save(folder / "saved"))
+    return made
+
+
+@pytest.mark.parametrize("kind", sorted(RECIPES))
+def test_an_index_grows_by_what_came_since(kind: str, tmp_path: Path) -> None:
+    index = on_disk(kind, 2000, tmp_path)
+    index.remove(IDS[:100])
+    index.add(IDS[100:150], clustered(50, seed=8))  # others under the same ids
+    index.add(IDS[2000:2600], clustered(600, seed=9))
+    grown, choice = settled(index, kind, GB, np.empty((0, DIM), dtype=np.float32))
+    assert isinstance(index, ApproximateIndex) and isinstance(grown, ApproximateIndex)
+    assert len(index.vectors) == 2000 and len(index) == 2500  # it may be searched meanwhile
+    assert len(grown.vectors) == 2650 and len(grown) == choice.built_for == 2500  # tombstones are kept
+    grown = saved(grown, choice, tmp_path)  # type: ignore[assignment]
+    (before, vectors), (after, grown_vectors) = index.contents(), grown.contents()
+    np.testing.assert_array_equal(after, before)
+    np.testing.assert_allclose(grown_vectors, vectors, atol=1e-6)
+    scores, found = grown.search(QUERIES, 10)
+    truth, _ = exact(vectors, before, EVERYTHING)
+    assert recall_at_10(scores, truth) >= 0.98 and np.isin(found, before).all()
+    bitmap = np.ones(2601, dtype=bool)
+    assert grown.rows(bitmap).sum() == 2500  # no tombstone is among what a filter allows
+    assert not np.isin(IDS[:100], grown.search(QUERIES, 2600)[1]).any()
+
+
+def test_an_index_is_built_anew_where_that_pays(tmp_path: Path) -> None:
+    index = on_disk("ivf", 2000, tmp_path)
+    index.remove(IDS[:300])  # more than one in ten
+    anew, _ = settled(index, "ivf", GB, np.empty((0, DIM), dtype=np.float32))
+    assert isinstance(anew, ApproximateIndex) and len(anew.vectors) == len(anew) == 1700
+    index = on_disk("ivf", 2000, tmp_path)
+    index.add(IDS[2000:], clustered(4000, seed=9))  # three times the items, for which there are too few cells
+    anew, _ = settled(index, "ivf", GB, np.empty((0, DIM), dtype=np.float32))
+    assert isinstance(anew, ApproximateIndex) and anew._index.nlist == 6000 // 39
+
+
+def test_an_index_that_grew_and_finds_too_little_is_built_anew(tmp_path: Path) -> None:
+    index = on_disk("ivf", 2000, tmp_path)
+    poor = faiss.read_index(str(tmp_path / "saved.index"))
+    poor.reset()  # all that it holds by now came later
+    faiss.write_index(poor, str(tmp_path / "saved.index"))
+    index.add(IDS[2000:2100], clustered(100, seed=9))
+    anew, choice = settled(index, "ivf", GB, np.empty((0, DIM), dtype=np.float32))
+    assert choice.recall is not None and choice.recall >= TARGET and len(anew) == 2100
 
 
 def test_the_autopilot_chooses_by_count_and_memory() -> None:

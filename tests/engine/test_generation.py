@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import faiss
 import numpy as np
 import pytest
 
-from engine import SearchEngine
+from engine import Item, SearchEngine
 from engine.generation import Generation, file_print, latest
+from engine.index import autopilot
 from engine.index.approximate import ApproximateIndex
 from engine.store import Store
 from engine.types import PLACES, Encoded
@@ -171,12 +175,37 @@ def test_what_is_saved_is_mapped_and_no_longer_held_in_memory(tmp_path: Path) ->
     assert held.tokens is not None
     before = held.tokens.read(ids)[0]
 
-    generation.settle()
-    generation.save(tmp_path, "gallery")
+    settled = generation.settled()
+    assert generation.views[PLACES["visual"]].index.kind == "flat"  # which may be searched meanwhile
+    settled.save(tmp_path, "gallery")
 
-    (view,) = generation.views.values()
+    (view,) = settled.views.values()
     assert view.tokens is not None and not view.tokens._newer
     assert isinstance(view.tokens._base, np.memmap)
-    assert isinstance(view.index, ApproximateIndex) and isinstance(view.index._vectors, np.memmap)
+    assert isinstance(view.index, ApproximateIndex) and isinstance(view.index.vectors, np.memmap)
     assert (view.tokens.read(ids)[0] == before).all()
     assert view.choice is not None and view.choice.kind == "hnsw"
+
+
+def test_a_gallery_is_searched_while_its_index_is_built(
+    gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, searched = Event(), Event()
+
+    def slowly(*given: Any) -> Any:
+        begun.set()
+        assert searched.wait(20), "a search has waited for the index"
+        return settled(*given)
+
+    settled = autopilot.settled
+    monkeypatch.setattr(autopilot, "settled", slowly)
+    with SearchEngine.open(gallery, model="color", index="hnsw") as engine:
+        items = [Item(f"t{n}", "text", f"{('red', 'blue', 'lime')[n % 3]} w{n}") for n in range(1200)]
+        with ThreadPoolExecutor(1) as pool:
+            adding = pool.submit(engine.add, items, batch_size=600)
+            assert begun.wait(20)
+            assert len(engine.search("red", k=5)) == 5
+            searched.set()
+            assert adding.result().added == 1200
+        assert engine.info()["index"]["caption"]["kind"] == "hnsw"  # type: ignore[index]
+        assert engine.search("blue w7", k=1)[0].item.text.startswith("blue")
