@@ -63,8 +63,13 @@ class Data:
             self._build(kind, stem, note)
         choice = Choice(**json.loads(note.read_text("utf-8"))["choice"])
         index = make_index(kind, self.dim, choice)
-        index.load(stem, self.ids())
+        index.load(stem, self.rows(kind))
         return index, choice
+
+    def rows(self, kind: str) -> Ids:
+        """Return the id of each row of the index of a kind."""
+        ids: Ids = np.load(self.folder / f"{kind}.ids.npy")
+        return ids
 
     def _build(self, kind: str, stem: Path, note: Path) -> None:
         self.vectors()
@@ -77,7 +82,7 @@ class Data:
             "cpu_seconds": round(time.process_time() - cpu, 1),
             "choice": asdict(choice),
         }
-        index.save(stem)
+        np.save(self.folder / f"{kind}.ids.npy", index.save(stem))
         note.write_text(json.dumps(document, indent=1), "utf-8")
         print(f"{self.items:,} {kind}: {document}", flush=True)
 

@@ -26,7 +26,7 @@ from bench.machine import describe
 from bench.timing import medians
 from engine import SearchEngine
 from engine.index import make_index
-from engine.index.approximate import RECIPES
+from engine.index.recipes import RECIPES
 from engine.store import Store
 from engine.types import Floats, Ids
 
@@ -68,7 +68,7 @@ def batches(data: Data, kind: str, store: Store) -> dict[str, float]:
     """Return the median milliseconds of a batch of searches, bare and by the engine's index and store."""
     bare, queries = Bare(data, kind), data.queries()
     index = make_index(kind, data.dim, data.index(kind)[1])
-    index.load(bare.stem, data.ids())
+    index.load(bare.stem, data.rows(kind))
 
     def some(run: int) -> Floats:
         return queries[run % BATCHES * BATCH :][:BATCH]

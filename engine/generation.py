@@ -5,9 +5,10 @@ gallery, the writer's own additions, another process's, and a rebuild after file
 a generation is a directory named by its model and its revision, MODEL.REVISION:
 
     header.json          gallery, model, revision, schema, index kind, and a print of each file; written last
-    PLACE.ids.npy        (n,) int64, the item of each row
+    PLACE.ids.npy        (n,) int64, the item of each row, -1 where it is gone
     PLACE.index          the vectors, as FAISS writes them, and PLACE.vectors.npy (n, dim) float32, mapped,
-                         beside an index that holds them only coarsely, or not at all
+                         beside an index that has them only coarsely, or in another order
+    PLACE.cells.npz      where the rows of an approximate index lie, see engine/index/cells.py
     PLACE.tokens.npy     (n, T, D) int8, memory-mapped; with PLACE.lengths.npy, (n,) int16
 """
 
@@ -19,7 +20,7 @@ import logging
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ from engine.store.rows import State
 from engine.tokens import TokenStore
 from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 
-SCHEMA = 4
+SCHEMA = 5
+READABLE = (4, SCHEMA)  # the fourth has every vector of a graph twice, and no tombstones
 KEPT_BITMAPS = 32
 BLOCK, BLOCKS = 4096, 64  # of a file, what is looked at to know it again: reading it all takes too long
 MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
@@ -48,6 +50,11 @@ class View:
     index: Index
     tokens: TokenStore | None = None
     choice: Choice | None = None  # of the autopilot, once it has built this index
+    rows: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # that filters name, latest used last
+
+    def named(self, filter_text: str, bitmap: Bitmap) -> Bitmap:
+        """Return which rows of the index a filter names, whose bitmap is given; see `Index.rows`."""
+        return _kept(self.rows, filter_text, lambda: self.index.rows(bitmap))
 
 
 @dataclass
@@ -69,6 +76,7 @@ class Generation:
         with store.changes(self.revision) as changes:
             for view in self.views.values():
                 _remove(view, np.concatenate([changes.removed, changes.written]))
+                view.rows.clear()
             for ids, place, encoded in changes.embeddings:
                 self._put(place, ids, encoded)
                 self.newest = max(self.newest, int(ids.max()))
@@ -81,12 +89,7 @@ class Generation:
 
     def bitmap(self, filter_text: str, store: Store) -> Bitmap:
         """Return which items a filter names, from the store or as it was found at this revision."""
-        if filter_text not in self.bitmaps:
-            self.bitmaps[filter_text] = bitmap_of(store.matching(parse(filter_text)))
-        self.bitmaps.move_to_end(filter_text)
-        while len(self.bitmaps) > KEPT_BITMAPS:
-            self.bitmaps.popitem(last=False)
-        return self.bitmaps[filter_text]
+        return _kept(self.bitmaps, filter_text, lambda: bitmap_of(store.matching(parse(filter_text))))
 
     def __len__(self) -> int:
         return sum(self.held().values())
@@ -133,7 +136,7 @@ class Generation:
         views = dict(self.views)
         for place, view in self.views.items():
             if len(view.index):
-                others = [v.index.first(PROBED) for v in self.views.values() if v is not view]
+                others = [v.index.sample(PROBED) for v in self.views.values() if v is not view]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
                 index, choice = settled(view.index, self.kind, memory, queries)
                 views[place] = View(index, view.tokens, choice)
@@ -181,6 +184,16 @@ class Generation:
         path.write_text(json.dumps(header, indent=1), "utf-8")
         _sync(path)
         _sync(directory)
+
+
+def _kept(known: OrderedDict[str, Bitmap], name: str, make: Callable[[], Bitmap]) -> Bitmap:
+    """Return what is known under a name, made where it is not; what was used longest ago is forgotten."""
+    if name not in known:
+        known[name] = make()
+    known.move_to_end(name)
+    while len(known) > KEPT_BITMAPS:
+        known.popitem(last=False)
+    return known[name]
 
 
 def latest(directory: Path, state: State, kind: str | None) -> Generation:
@@ -238,7 +251,7 @@ def _header(directory: Path) -> dict[str, Any] | None:
     try:
         header: dict[str, Any] = json.loads((directory / "header.json").read_text("utf-8"))
         prints = {name: file_print(directory / name) for name in header["files"]}
-        return header if header["schema"] == SCHEMA and prints == header["files"] else None
+        return header if header["schema"] in READABLE and prints == header["files"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

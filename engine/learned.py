@@ -12,6 +12,7 @@ A set is written aside, synced and renamed; `current` is replaced last, so a rea
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -49,14 +50,24 @@ class Learning:
 
     def __init__(self, gallery: Path) -> None:
         self._gallery = gallery
-        self._applied: tuple[Model, int | None, Model] | None = None
+        self._current = gallery / FOLDER / "current"
+        self._applied: tuple[Model, object, Model] | None = None
 
     def applied(self, model: Model) -> Model:
-        """Return the model with the gallery's own parts; looking whether there are others costs one read."""
-        number = current(self._gallery)
-        if self._applied is None or self._applied[:2] != (model, number):
-            self._applied = (model, number, model if number is None else self._with(model, number))
+        """Return the model with the gallery's own parts; every search looks whether there are others."""
+        version = self._version()
+        if self._applied is None or self._applied[:2] != (model, version):
+            number = current(self._gallery)
+            self._applied = (model, version, model if number is None else self._with(model, number))
         return self._applied[2]
+
+    def _version(self) -> object:
+        """Return what is not the same when another set is in use; reading takes several times as long."""
+        try:
+            found = os.stat(self._current)
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def _with(self, model: Model, number: int) -> Model:
         from engine.fusion_reranker import FusionReranker

@@ -151,7 +151,7 @@ def _wanted(
     else:
         vector = composed.vectors[OWN[kind]]
         asked = Asked(vector, most + len(composed.exclude), options.filter, after.newest)
-        plan, way = plan_filtered(asked, index, generation, store)
+        plan, way = plan_filtered(asked, view, generation, store)
     learned = model.learned.get((composed.read[0].kind, kind)) if composed.read else None
     notes += (DIVERSIFIED,) if options.diversity else ()
     reads = model.reranker is not None and bool(options.rerank or options.explain)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.filters import Filter, parse
-from engine.generation import Generation
+from engine.generation import Generation, View
 from engine.index import EVERYTHING, FLAT_KINDS, Index, Planned, bitmap_of, named
 from engine.store import Store
 from engine.types import Bitmap, Floats, Ids, Plan
@@ -34,12 +34,12 @@ def searched(plan: Plan) -> int:
     return plan.held if plan.allowed is None else plan.allowed
 
 
-def choose(index: Index | None, bitmap: Bitmap | None) -> tuple[Plan, Planned]:
-    """Choose how to search an index for the items that a bitmap names (`None`: all)."""
+def choose(index: Index | None, bitmap: Bitmap | None, rows: Bitmap | None = None) -> tuple[Plan, Planned]:
+    """Choose how to search an index for what a bitmap (`None`: all) names; `rows` are its, where known."""
     held = len(index) if index is not None else 0
     if index is None or bitmap is None:
         return Plan("unfiltered", held, held, reason="there is no filter"), EVERYTHING
-    rows = index.rows(bitmap)
+    rows = index.rows(bitmap) if rows is None else rows
     allowed = int(np.count_nonzero(rows))
     if not allowed:
         return Plan("empty", 0, held, reason="no item is allowed"), Planned(rows, gather=True)
@@ -63,9 +63,10 @@ class Asked:
 
 
 def plan_filtered(
-    asked: Asked, index: Index | None, generation: Generation, store: Store
+    asked: Asked, view: View | None, generation: Generation, store: Store
 ) -> tuple[Plan, Planned]:
-    """Estimate what a filter allows, and choose how to search an index under it."""
+    """Estimate what a filter allows, and choose how to search a view's index under it."""
+    index = view.index if view else None
     held = len(index) if index is not None else 0
     tree = parse(asked.filter)
     if asked.filter not in generation.shares:
@@ -80,8 +81,11 @@ def plan_filtered(
                     f"{len(found[1]):,} of {fetched:,} hits are allowed: no need to ask about the other items"
                 )
                 return Plan("over-fetch", None, held, round(share * held), reason), Planned(found=found)
-    bitmap = generation.bitmap(asked.filter, store)[: asked.newest + 1]
-    plan, planned = choose(index, bitmap)
+    bitmap = generation.bitmap(asked.filter, store)
+    if view is None or asked.newest < generation.newest:
+        plan, planned = choose(index, bitmap[: asked.newest + 1])
+    else:
+        plan, planned = choose(index, bitmap, view.named(asked.filter, bitmap))
     return replace(plan, estimated=round(share * held)), planned
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from math import isfinite, isnan, nan
 
 import numpy as np
 
@@ -43,17 +44,16 @@ class Ranking:
 
     def hit(self, place: int, rank: int, item: Item, alike: tuple[Alike, ...], *, explain: bool) -> Hit:
         """Describe the item at a place of this order, and what stands behind it."""
-        parts = {name: float(part[place]) for name, part in self.contributions.items() if part[place]}
-        known = self.probabilities is not None and place < len(self.probabilities)
-        chance = float(self.probabilities[place]) if known and self.probabilities is not None else np.nan
+        parts = {name: own for name, part in self.contributions.items() if (own := float(part[place]))}
+        chances = self.probabilities
+        chance = float(chances[place]) if chances is not None and place < len(chances) else nan
+        said = {signal.value: float(own[place]) for signal, own in self.signals.items()}
         return Hit(
             rank=rank,
             item=item,
             score=sum(parts.values()),
-            probability=None if np.isnan(chance) else chance,
-            signals={
-                s.value: float(own[place]) for s, own in self.signals.items() if np.isfinite(own[place])
-            },
+            probability=None if isnan(chance) else chance,
+            signals={name: own for name, own in said.items() if isfinite(own)},
             explanation=Explanation(parts, int(self.positions[place]) + 1) if explain else None,
             alike=alike,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -87,12 +88,15 @@ def recall(generation: Generation, store: Store, composed: Composed, wanted: Wan
     for signal in WORDS:
         if signal in wanted.weights and composed.words:
             found[signal] = generation.lexicon.find(store, signal, composed.words, wanted.kind)
-    ids = _candidates(list(found.values()), wanted, composed)
-    scores = {signal: _placed(ids, *known) for signal, known in found.items()}
-    if len(found) > 1:
-        for signal in scores.keys() & views.keys():
-            _gather(views[signal], composed.vectors[signal], ids, scores[signal])
-    return _fused(ids, scores, own, wanted)
+    best = {signal: _best(*known, wanted, composed) for signal, known in found.items()}
+    if len(best) == 1:
+        ((signal, (ids, scores)),) = best.items()
+        return _fused(ids, {signal: scores}, own, wanted)
+    ids = _together(ids for ids, _ in best.values())
+    placed = {signal: _placed(ids, *known) for signal, known in found.items()}
+    for signal in placed.keys() & views.keys():
+        _gather(views[signal], composed.vectors[signal], ids, placed[signal])
+    return _fused(ids, placed, own, wanted)
 
 
 def _nearest(view: View, vector: Floats, most: int, way: Planned) -> tuple[Ids, Floats]:
@@ -103,17 +107,21 @@ def _nearest(view: View, vector: Floats, most: int, way: Planned) -> tuple[Ids, 
     return ids[0][real], scores[0][real]
 
 
-def _candidates(found: Sequence[tuple[Ids, Floats]], wanted: Wanted, composed: Composed) -> Ids:
-    """Put together the best of each signal, each signal's in its own order, those found first first."""
-    together: dict[int, None] = {}
-    for ids, scores in found:
+def _best(ids: Ids, scores: Floats, wanted: Wanted, composed: Composed) -> tuple[Ids, Floats]:
+    """Choose the best of what a signal has found, of those that may be answers, best first."""
+    allowed = np.ones(len(ids), dtype=bool)
+    if composed.exclude:
         allowed = ~np.isin(ids, composed.exclude)
-        if wanted.bitmap is not None:
-            allowed &= named(ids, wanted.bitmap)
-        ids, scores = ids[allowed], scores[allowed]
-        best = np.argsort(-scores, kind="stable")[: wanted.depth]
-        together.update(dict.fromkeys(ids[best].tolist()))
-    return np.array(list(together), dtype=np.int64)
+    if wanted.bitmap is not None:
+        allowed &= named(ids, wanted.bitmap)
+    ids, scores = ids[allowed], scores[allowed]
+    best = np.argsort(-scores, kind="stable")[: wanted.depth]
+    return ids[best], scores[best]
+
+
+def _together(found: Iterable[Ids]) -> Ids:
+    """Put together what signals have found, each signal's in its own order, those found first first."""
+    return np.array(list(dict.fromkeys(chain.from_iterable(ids.tolist() for ids in found))), dtype=np.int64)
 
 
 def _placed(ids: Ids, known: Ids, scores: Floats) -> Floats:

@@ -84,8 +84,8 @@ class Index(Protocol):
         """Return every id and its unit vector."""
         ...
 
-    def first(self, count: int) -> Floats:
-        """Return the unit vectors of the first so many rows, or of all where there are fewer."""
+    def sample(self, count: int) -> Floats:
+        """Return the unit vectors of so many rows, from all over it, or of all where there are fewer."""
         ...
 
     def save(self, stem: Path) -> Ids:
@@ -126,6 +126,11 @@ def bitmap_of(ids: Ids) -> Bitmap:
     bitmap = np.zeros(int(ids.max(initial=-1)) + 1, dtype=bool)
     bitmap[ids] = True
     return bitmap
+
+
+def spread(rows: Ids, count: int) -> Ids:
+    """Choose so many rows at even distances, all where there are fewer."""
+    return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
 
 
 def best(similarities: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:

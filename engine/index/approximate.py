@@ -8,8 +8,6 @@ other source.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 from typing import Any
@@ -17,81 +15,21 @@ from typing import Any
 import faiss as faiss_library
 import numpy as np
 
-from engine.index import EVERYTHING, Planned, best, named, unit
+from engine.index import EVERYTHING, Planned, best, named, spread, unit
+from engine.index.cells import Cells
 from engine.index.flat import FlatIndex, write_faiss
+from engine.index.recipes import RECIPES, held_vectors
 from engine.types import Bitmap, Floats, Ids
 
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
-TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
 NEAR = 20  # so many allowed items are expected among the nearest that are looked at, to trust a filter,
 TRUST = 0.5  # and so much of that there must be (bench/filters.py)
 GONE_ID = -1  # a tombstone, in the place of an item's id
-GONE = 0.1  # where more than this share are tombstones an index is built anew,
-CROWDED = 1.5  # or where so many times its cells would be made for what it holds by now
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a kind is made, and how hard it may be told to look, least first.
-
-    `parameters` are made from an effort and the number of rows wanted. `suits` tells whether an index that
-    was made for fewer still does for so many. `refine` is how many rows are proposed for each hit wanted:
-    more where vectors are stored coarsely.
-    `bytes_per_item` estimates its memory from the dimension, the mapped vectors not counted.
-    """
-
-    factory: Callable[[int, int], str]  # (items, dim) -> FAISS's description
-    efforts: tuple[int, ...]
-    parameters: Callable[..., Any]
-    suits: Callable[[Any, int], bool]  # (index, items)
-    bytes_per_item: Callable[[int], int]
-    refine: int = 1
-
-
-def _cells(items: int) -> int:
-    return max(1, min(int(4 * items**0.5), items // 39))
-
-
-def _roomy(index: Any, items: int) -> bool:
-    return bool(_cells(items) <= CROWDED * index.nlist)
-
-
-def _hnsw(effort: int, count: int, **more: Any) -> Any:
-    return faiss.SearchParametersHNSW(efSearch=max(effort, count), **more)
-
-
-def _inverted(effort: int, _count: int, **more: Any) -> Any:
-    return faiss.SearchParametersIVF(nprobe=effort, **more)
-
-
-WALKS = (32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-PROBES = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
-RECIPES = {
-    "hnsw": Recipe(lambda n, d: "HNSW32,Flat", WALKS, _hnsw, lambda _i, _n: True, lambda d: 4 * d + 272),
-    "ivf": Recipe(lambda n, d: f"IVF{_cells(n)},Flat", PROBES, _inverted, _roomy, lambda d: 4 * d + 8),
-    "ivf-sq8": Recipe(
-        lambda n, d: f"IVF{_cells(n)},SQ8", PROBES, _inverted, _roomy, lambda d: d + 8, refine=2
-    ),
-    "ivf-pq": Recipe(
-        lambda n, d: (
-            f"IVF{_cells(n)},PQ{_subquantizers(d)}np"
-        ),  # no order of codes: training it takes minutes
-        PROBES,
-        _inverted,
-        _roomy,
-        lambda d: d // 4 + 8,
-        refine=10,
-    ),
-}
-
-
-def _subquantizers(dim: int) -> int:
-    """Return the number of bytes a vector is coded into: about dim / 4, and a divisor of it."""
-    return next(m for m in range(max(1, dim // 4), 0, -1) if dim % m == 0)
+GONE = 0.1  # an index is built anew where more than this share are tombstones
 
 
 class ApproximateIndex:
-    """A built FAISS index of one of the RECIPES, the vectors it was built from, and what came after."""
+    """A built FAISS index of one of the RECIPES, the vectors that are in it, and what came after."""
 
     def __init__(
         self, kind: str, dim: int, effort: int | None = None, strict_effort: int | None = None
@@ -108,38 +46,39 @@ class ApproximateIndex:
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._live = np.empty(0, dtype=bool)
         self._gone = 0  # how many rows are not live: counting a million takes longer than much of a search
+        self._cells: Cells | None = None  # galleries of before have none
         self._fresh = FlatIndex(dim)
 
     @classmethod
     def build(cls, kind: str, ids: Ids, vectors: Floats) -> ApproximateIndex:
-        """Train and fill an index from n vectors, with a seed of FAISS's own, so it comes out the same."""
+        """Train and fill an index from n vectors, ordered by cells: what is read together lies together."""
         made = cls(kind, vectors.shape[1])
         vectors = unit(vectors, made.dim)
-        index = faiss.index_factory(
-            made.dim, made._recipe.factory(len(ids), made.dim), faiss.METRIC_INNER_PRODUCT
-        )
-        if not index.is_trained:
-            some = np.random.default_rng(0).permutation(len(ids))[: TRAINING_VECTORS * _cells(len(ids))]
-            index.train(vectors[np.sort(some)])
-        index.add(vectors)
-        made._take(index, vectors, ids)
+        cells = Cells.made(vectors)
+        order = np.argsort(cells.rows, kind="stable")
+        vectors, ids, cells = vectors[order], ids[order], Cells(cells.centers, cells.rows[order])
+        made._take(made._recipe.made(vectors), None if made._recipe.holds else vectors, ids, cells)
         return made
 
     def grown(self) -> ApproximateIndex | None:
         """Return an index that has what came since built in, and tombstones; none where that does not pay."""
         ids, vectors = self._fresh.contents()
         items = len(self._ids) + len(ids)
-        if self._file is None or self._gone > GONE * items or not self._recipe.suits(self._index, items):
+        if self._file is None or self._cells is None or self._gone > GONE * items:
+            return None
+        if not self._recipe.suits(self._index, items):
             return None
         index = faiss.read_index(str(self._file))  # not mapped: FAISS ends the process that adds to a file
         index.add(vectors)
-        made = ApproximateIndex(self.kind, self.dim)
+        copies = None if self._recipe.holds else np.concatenate([self.vectors, vectors])
         known = np.where(self._live, self._ids, GONE_ID)
-        made._take(index, np.concatenate([self.vectors, vectors]), np.concatenate([known, ids]))
+        made = ApproximateIndex(self.kind, self.dim)
+        made._take(index, copies, np.concatenate([known, ids]), self._cells.grown(vectors))
         return made
 
-    def _take(self, index: Any, vectors: Floats, ids: Ids) -> None:
-        self._index, self.vectors, self._ids = index, vectors, ids
+    def _take(self, index: Any, copies: Floats | None, ids: Ids, cells: Cells | None) -> None:
+        self._index, self._ids, self._cells = index, ids, cells
+        self.vectors = held_vectors(index) if copies is None else copies
         self._live = ids != GONE_ID
         self._gone = len(ids) - int(np.count_nonzero(self._live))
 
@@ -164,13 +103,30 @@ class ApproximateIndex:
     def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
         queries = unit(queries, self.dim)
         built = len(self._ids)
-        wanted = self._live if plan.rows is None else plan.rows[:built]
+        scores, ids = self._built_in(queries, k, plan)
+        if not len(self._fresh):
+            return scores, ids
         fresh_plan = EVERYTHING if plan.rows is None else Planned(plan.rows[built:], plan.gather)
-        scores, ids = self._fresh.search(queries, k, fresh_plan)
-        for place, rows in enumerate(self._candidates(queries, k, wanted, plan)):
-            own = np.concatenate([self._cosines(rows, queries[place]), scores[place]])
-            known = np.concatenate([self._ids[rows], ids[place]])
-            (scores[place],), (ids[place],) = best(own[None], known, k)
+        fresh_scores, fresh_ids = self._fresh.search(queries, k, fresh_plan)
+        scores = np.concatenate([scores, fresh_scores], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        ids = np.concatenate([ids, fresh_ids], axis=1)
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+    def _built_in(self, queries: Floats, k: int, plan: Planned) -> tuple[Floats, Ids]:
+        """Search what was built: (q, k) cosines and ids, best first, -inf and -1 past the last."""
+        wanted = self._live if plan.rows is None else plan.rows[: len(self._ids)]
+        scores, rows = self._candidates(queries, k, wanted, plan)
+        short = rows[:, -1] < 0  # FAISS has not found as many as there are
+        if self._recipe.holds and not short.any():
+            return _padded(scores, k, -np.inf), _padded(self._ids[rows], k, -1)
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        ids = np.empty((len(queries), k), dtype=np.int64)
+        every = np.flatnonzero(wanted) if short.any() else None
+        for place, query in enumerate(queries):
+            decisive = every if every is not None and short[place] else rows[place]
+            cosines = self._cosines(decisive, query)[None]
+            (scores[place],), (ids[place],) = best(cosines, self._ids[decisive], k)
         return scores, ids
 
     def _cosines(self, rows: Ids, query: Floats) -> Floats:
@@ -181,40 +137,56 @@ class ApproximateIndex:
         faiss.fvec_inner_products_by_idx(*pointers, self.dim, 1, len(rows))
         return scores
 
-    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> list[Ids]:
-        """Choose the rows whose vectors decide: all that are wanted where FAISS would miss some of them."""
+    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> tuple[Floats, Ids]:
+        """Propose rows (q, n) for each query, with FAISS's scores; the last is -1 if all must be scored."""
         allowed = self._count(wanted)
         if plan.gather or not allowed:
-            return [np.flatnonzero(wanted)] * len(queries)
+            return np.empty((len(queries), 1), dtype=np.float32), np.full((len(queries), 1), -1)
         share = allowed / len(wanted)
-        near = np.full(len(queries), share)
-        if plan.rows is not None:
-            near = self._shares_near(queries, wanted, share)
-        trusted = near >= share * TRUST  # else what is wanted lies far off, where a walk hardly comes by
-        found = np.full((len(queries), 1), -1)
+        if plan.rows is None:
+            return self.propose(queries, k, wanted, self._effort_for(share))
+        near = self._shares_near(queries, wanted, share)
+        trusted = near >= share * TRUST  # else what is wanted lies far off, where FAISS hardly looks
+        count = self._count_for(k, allowed)
+        scores = np.full((len(queries), count), -np.inf, dtype=np.float32)
+        rows = np.full((len(queries), count), -1)
         if trusted.any():
             scarce = min(1.0, near[trusted].min() / share)  # then they lie on one side: look as much further
             effort = round(self._effort_for(share) / scarce**2)
-            proposed = self.propose(queries[trusted], k, wanted, effort)
-            found = np.full((len(queries), proposed.shape[1]), -1)
-            found[trusted] = proposed
-        return [rows if rows[-1] >= 0 else np.flatnonzero(wanted) for rows in found]
+            scores[trusted], rows[trusted] = self.propose(queries[trusted], k, wanted, effort)
+        if self._cells is not None and not trusted.all():
+            every = np.flatnonzero(wanted)
+            for place in np.flatnonzero(~trusted):
+                some = self._cells.nearest(queries[place], every)
+                (scores[place],), (rows[place],) = best(
+                    self._cosines(some, queries[place])[None], some, count
+                )
+        return scores, rows
 
     def _shares_near(self, queries: Floats, wanted: Bitmap, share: float) -> Floats:
         """Tell for each query how often its nearest are wanted."""
-        rows = self.propose(queries, min(round(NEAR / share), len(wanted)), self._live, self.effort)
-        return np.asarray((wanted[rows] & (rows >= 0)).mean(axis=1))
+        most = min(round(NEAR / share), len(wanted))
+        rows = self.propose(queries, most, self._live, self._recipe.efforts[0])[1]  # about is enough
+        found = rows >= 0
+        return np.asarray((wanted[rows] & found).sum(axis=1) / found.sum(axis=1).clip(min=1))
 
-    def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> Ids:
-        """Return, for (q, dim) unit vectors, rows (q, k or more) among those wanted, -1 past the last."""
+    def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> tuple[Floats, Ids]:
+        """Search FAISS's index for (q, dim) unit vectors among the rows that are wanted.
+
+        Returns scores and rows (q, k or more), -1 past the last that it finds.
+        """
         allowed, more = self._count(wanted), {}
-        count = min(k * self._recipe.refine, allowed)
         if allowed < len(wanted):
             bits = np.packbits(wanted, bitorder="little")
             more["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-        parameters = self._recipe.parameters(effort, count, **more)
-        rows: Ids = self._index.search(queries, count, params=parameters)[1]
-        return rows
+        count = self._count_for(k, allowed)
+        found: tuple[Floats, Ids] = self._index.search(
+            queries, count, params=self._recipe.parameters(effort, count, **more)
+        )
+        return found
+
+    def _count_for(self, k: int, allowed: int) -> int:
+        return min(k * self._recipe.refine, allowed)
 
     def _count(self, wanted: Bitmap) -> int:
         return len(wanted) - self._gone if wanted is self._live else int(np.count_nonzero(wanted))
@@ -232,18 +204,29 @@ class ApproximateIndex:
             np.concatenate([self.vectors[self._live], vectors]),
         )
 
-    def first(self, count: int) -> Floats:
-        built = self.vectors[np.flatnonzero(self._live)[:count]]
-        return np.concatenate([built, self._fresh.first(count - len(built))])
+    def sample(self, count: int) -> Floats:
+        return self.vectors[spread(np.flatnonzero(self._live), count)]
 
     def save(self, stem: Path) -> Ids:
         assert not len(self._fresh), "only an index that has all built in is saved"
         write_faiss(self._index, stem)
-        with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
-            np.save(file, self.vectors)
+        if self._cells is not None:
+            self._cells.save(stem.with_name(f"{stem.name}.cells.npz"))
+        if not self._recipe.holds:
+            with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
+                np.save(file, self.vectors)
         return np.where(self._live, self._ids, GONE_ID)
 
     def load(self, stem: Path, ids: Ids) -> None:
-        vectors = np.load(stem.with_name(f"{stem.name}.vectors.npy"), mmap_mode="r")
-        self._file = stem.with_name(f"{stem.name}.index")
-        self._take(faiss.read_index(str(self._file), faiss.IO_FLAG_MMAP_IFC), vectors, ids)
+        self._file, vectors, cells = (
+            stem.with_name(f"{stem.name}.{suffix}") for suffix in ("index", "vectors.npy", "cells.npz")
+        )
+        copies = None if self._recipe.holds else np.load(vectors, mmap_mode="r")
+        index = faiss.read_index(str(self._file), faiss.IO_FLAG_MMAP_IFC)
+        self._take(index, copies, ids, Cells.load(cells) if cells.exists() else None)
+
+
+def _padded(found: Any, k: int, rest: float) -> Any:
+    """Make (q, n) values (q, k), with `rest` past those found."""
+    missing = k - found.shape[1]
+    return np.pad(found, ((0, 0), (0, missing)), constant_values=rest) if missing else found

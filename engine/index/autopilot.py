@@ -13,7 +13,8 @@ import faiss
 import numpy as np
 
 from engine.index import AUTO, FLAT_KINDS, PROBED, Choice, Index, make_index, unit
-from engine.index.approximate import RECIPES, ApproximateIndex
+from engine.index.approximate import ApproximateIndex
+from engine.index.recipes import RECIPES
 from engine.types import Bitmap, Floats
 
 FLAT_LIMIT = 50_000  # below it an exact scan takes a few milliseconds (bench/scale.py)
@@ -88,7 +89,7 @@ def _least_effort(index: ApproximateIndex, probes: Floats, wanted: Bitmap) -> tu
     truth, _ = faiss.knn(probes, some, 10, metric=faiss.METRIC_INNER_PRODUCT)  # block by block, not whole
     effort, recall = 0, 0.0
     for effort in RECIPES[index.kind].efforts:
-        rows = index.propose(probes, 10, wanted, effort)  # (q, 10 or more)
+        rows = index.propose(probes, 10, wanted, effort)[1]  # (q, 10 or more)
         scores = np.einsum("qd,qnd->qn", probes, vectors[rows])
         found = recall_at_10(np.where(rows >= 0, scores, -np.inf), truth)
         recall = round(found, 4)  # of floats: what makes 0.997 may be a hair less

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.index import EVERYTHING, Planned, best, named, unit
+from engine.index import EVERYTHING, Planned, best, named, spread, unit
 from engine.types import Bitmap, Floats, Ids
 
 
@@ -45,8 +45,8 @@ class ExactIndex:
     def contents(self) -> tuple[Ids, Floats]:
         return self._ids, self._vectors
 
-    def first(self, count: int) -> Floats:
-        return self._vectors[:count]
+    def sample(self, count: int) -> Floats:
+        return self._vectors[spread(np.arange(len(self._ids)), count)]
 
     def save(self, stem: Path) -> Ids:
         with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:

@@ -14,7 +14,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from engine.index import EVERYTHING, Planned, best, named, unit
+from engine.index import EVERYTHING, Planned, best, named, spread, unit
 from engine.types import Bitmap, Floats, Ids
 
 MAX_TOMBSTONES = 1000
@@ -103,8 +103,8 @@ class FlatIndex:
         vectors: Floats = self._index.reconstruct_n(0, self._index.ntotal)
         return (self._ids, vectors) if self._live.all() else (self._ids[self._live], vectors[self._live])
 
-    def first(self, count: int) -> Floats:
-        rows = np.flatnonzero(self._live)[:count]
+    def sample(self, count: int) -> Floats:
+        rows = spread(np.flatnonzero(self._live), count)
         vectors: Floats = np.empty((len(rows), self.dim), dtype=np.float32)
         if len(rows):
             self._index.reconstruct_batch(rows, vectors)

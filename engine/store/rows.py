@@ -141,9 +141,9 @@ def read_items(
     found: dict[int, tuple[Item, str | None]] = {}
     for some in slices(ids):
         marks = ",".join("?" * len(some))
-        rows = connection.execute(f"SELECT {columns} FROM items WHERE id IN ({marks})", some)
-        for item_id, uri, kind, text, details, ocr, generated, picture in rows:
-            details = json.loads(details)
+        rows = connection.execute(f"SELECT {columns} FROM items WHERE id IN ({marks})", some).fetchall()
+        known = json.loads(f"[{','.join(row[4] for row in rows)}]")  # at once: ten calls take thrice as long
+        for (item_id, uri, kind, text, _, ocr, generated, picture), details in zip(rows, known, strict=True):
             item = Item(uri, kind, text, locate(picture), details, item_id, ocr, generated=generated)
             found[item_id] = item, picture
     return found

@@ -11,8 +11,10 @@ import pytest
 
 from engine import BadInput, Item, SearchEngine
 from engine.index import APPROXIMATE, EVERYTHING, Choice, Index, Planned, make_index
-from engine.index.approximate import RECIPES, ApproximateIndex
+from engine.index.approximate import ApproximateIndex
 from engine.index.autopilot import FLAT_LIMIT, TARGET, kind_for, recall_at_10, settled
+from engine.index.cells import LEAST, SHARE, Cells
+from engine.index.recipes import RECIPES
 from engine.plan import choose
 from engine.types import Floats, Ids
 
@@ -68,7 +70,7 @@ def test_filters_find_the_best_of_the_allowed(built: Index, share: float) -> Non
     plan, planned = choose(built, bitmap)
     assert plan.allowed == round(COUNT * share)
     found = built.search(QUERIES, 10, planned)[1]
-    truth = exact(clustered(COUNT, seed=1), IDS, planned)[1]
+    truth = exact(clustered(COUNT, seed=1), IDS, Planned(bitmap[1:]))[1]
     assert bitmap[found[found >= 0]].all()
     np.testing.assert_array_equal((found >= 0).sum(axis=1), min(10, plan.allowed))
     hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
@@ -84,6 +86,18 @@ def test_a_filter_that_allows_only_what_is_far_from_the_query(built: Index) -> N
     truth = exact(clustered(COUNT, seed=1), IDS, Planned(bitmap[1:]))[1][far]
     hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
     assert np.mean(hits) / 10 >= 0.99
+
+
+def test_the_cells_nearest_to_a_query_hold_the_best_of_what_lies_far() -> None:
+    vectors = clustered(20_000, seed=1)
+    rows = np.flatnonzero(np.random.default_rng(1).integers(0, 60, len(vectors)) < 24)  # 24 of 60 clusters
+    far = QUERIES[np.random.default_rng(5).integers(0, 60, len(QUERIES)) >= 24]
+    cells = Cells.made(vectors[:15_000]).grown(vectors[15_000:])
+    for query in far:
+        some = cells.nearest(query, rows)
+        assert LEAST <= len(some) <= 1.2 * SHARE * len(rows)
+        best = rows[np.argsort(-(vectors[rows] @ query))[:10]]
+        assert np.isin(best, some).all()
 
 
 @pytest.mark.parametrize("kind", sorted(RECIPES))
@@ -103,7 +117,8 @@ def test_changes_after_the_build(kind: str, tmp_path: Path) -> None:
     assert recall_at_10(scores, true_scores) >= 0.98
     assert np.isin(found, ids).all()
     held, held_vectors = index.contents()
-    np.testing.assert_array_equal(index.first(1600), held_vectors[:1600])
+    np.testing.assert_array_equal(index.sample(10_000), held_vectors[:1400])
+    np.testing.assert_array_equal(index.sample(3), held_vectors[[0, 699, 1399]])
     order = np.argsort(held)
     np.testing.assert_array_equal(held[order], ids)
     np.testing.assert_allclose(held_vectors[order], now, atol=1e-5)
@@ -132,7 +147,8 @@ def test_an_index_grows_by_what_came_since(kind: str, tmp_path: Path) -> None:
     assert isinstance(index, ApproximateIndex) and isinstance(grown, ApproximateIndex)
     assert len(index.vectors) == 2000 and len(index) == 2500  # it may be searched meanwhile
     assert len(grown.vectors) == 2650 and len(grown) == choice.built_for == 2500  # tombstones are kept
-    grown = saved(grown, choice, tmp_path)  # type: ignore[assignment]
+    (tmp_path / "grown").mkdir()
+    grown = saved(grown, choice, tmp_path / "grown")  # type: ignore[assignment]
     (before, vectors), (after, grown_vectors) = index.contents(), grown.contents()
     np.testing.assert_array_equal(after, before)
     np.testing.assert_allclose(grown_vectors, vectors, atol=1e-6)
