@@ -11,9 +11,10 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from training.precision import products
 
 log = logging.getLogger("training")
 TEXTS = 128  # at a time
+More: TypeAlias = Callable[[Joint, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,20 @@ def loss_of(joint: Joint, scale: Tensor, means: Tensor, meaning: Tensor, lesson:
     return contrast(scale * pictures @ joint.text(meaning).T, target) + lesson.recipe.class_weight * taught
 
 
-def train(feed: Feed, plain: Plain, teacher: nn.Module, recipe: Recipe, checkpoint: Path) -> Joint:
-    """Train the plain heads to their end, or read the outcome of an earlier run."""
-    torch.manual_seed(SEED)
+def train(
+    feed: Feed,
+    plain: Plain,
+    teacher: nn.Module,
+    recipe: Recipe,
+    checkpoint: Path,
+    more: More | None = None,
+    seed: int = SEED,
+) -> Joint:
+    """Train the plain heads to their end, or read the outcome of an earlier run.
+
+    `more` is what else they lose by at each step, of the heads and the scale of their scores.
+    """
+    torch.manual_seed(seed)
     joint = Joint(recipe.dropout)
     if checkpoint.exists():
         joint.load_state_dict(torch.load(checkpoint, weights_only=True))
@@ -140,11 +153,14 @@ def train(feed: Feed, plain: Plain, teacher: nn.Module, recipe: Recipe, checkpoi
     lesson = Lesson(recipe, plain.names, teacher)
     steps, step, began = recipe.epochs * (len(seen) // recipe.batch), 0, time.perf_counter()
     for epoch in range(recipe.epochs):
-        for means, meaning in batches(feed, plain, recipe, np.random.default_rng((SEED, epoch))):
+        for means, meaning in batches(feed, plain, recipe, np.random.default_rng((seed, epoch))):
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate * rate_at(step, steps)
-            loss = loss_of(joint, scale.exp().clamp(max=100), means, meaning, lesson)
+            sharp = scale.exp().clamp(max=100)
+            loss = loss_of(joint, sharp, means, meaning, lesson)
+            if more is not None:
+                loss = loss + more(joint, sharp)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(weights, 1.0)
