@@ -42,8 +42,10 @@ class Cursor:
 
 def asked_for(query: Query, options: Options) -> str:
     """Write down what makes two searches pages of one: query and options, but for `k` and `explain`."""
-    parts = [replace(part, picture=_pictured(part.picture)) for part in query.parts]
-    return repr((replace(query, parts=tuple(parts)), replace(options, k=1, explain=False, page=None)))
+    if any(part.picture is not None for part in query.parts):
+        parts = [replace(part, picture=_pictured(part.picture)) for part in query.parts]
+        query = replace(query, parts=tuple(parts))
+    return repr((query, replace(options, k=1, explain=False, page=None)))
 
 
 def _pictured(picture: PictureSource | None) -> PictureSource | None:

@@ -62,7 +62,7 @@ def answer(query: Query, options: Options, opened: Opened) -> Result:
     clock.lap("recall")
     known = model.calibration if is_plain(query, found) else None
     nothing = no_match(query, found, wanted, model.calibration)
-    found = replace(found, candidates=given(found, model.reranker, opened.open_picture))
+    found = given(found, model.reranker, opened.open_picture)
     ranked, spared_notes = _reranked(found, composed, wanted, options, known, model, serving)
     clock.lap("rerank")
     count, sure_notes = sure(ranked.probabilities, len(ranked.ids), options.precision, serving.key)

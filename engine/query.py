@@ -123,7 +123,7 @@ def _located(part: Part, store: Store) -> Part:
 def _scaled(parts: Sequence[Part]) -> list[Part]:
     """Make the largest weight 1: only the shares matter, and sums of huge weights would overflow."""
     largest = max(abs(part.weight) for part in parts)
-    return [replace(part, weight=part.weight / largest) for part in parts]
+    return [part if largest == 1 else replace(part, weight=part.weight / largest) for part in parts]
 
 
 def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], signal: Signal) -> Floats:

@@ -95,15 +95,14 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
     )
 
 
-def given(
-    found: Recalled, reranker: Reranker | None, open_picture: Callable[[int], bytes]
-) -> Candidates | None:
-    """Return the candidates as a reranker reads them: with stored tokens, or the way to their pictures."""
+def given(found: Recalled, reranker: Reranker | None, open_picture: Callable[[int], bytes]) -> Recalled:
+    """Give candidates what a reranker reads of them: stored tokens, or the way to their pictures."""
     if reranker is None or reranker.reads == "tokens" or not len(found.ids):
-        return found.candidates
+        return found
     ids = found.ids[:PICTURES]
     tokens, lengths = np.empty((len(ids), 0, 0), np.int8), np.zeros(len(ids), np.int16)
-    return Candidates(found.kind, ids, total(found.parts)[: len(ids)], tokens, lengths, open_picture)
+    sums = total(found.parts)[: len(ids)]
+    return replace(found, candidates=Candidates(found.kind, ids, sums, tokens, lengths, open_picture))
 
 
 def _best(sums: Floats, unread: Bitmap) -> Ids:
