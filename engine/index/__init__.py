@@ -15,7 +15,7 @@ from engine.types import Bitmap, Floats, Ids
 AUTO = "auto"
 APPROXIMATE = ("hnsw", "ivf", "ivf-sq8", "ivf-pq")
 UNIT_ERROR = 1e-6  # what float32 leaves of a length of one
-PROBED = 100  # queries that the autopilot measures recall on
+PROBED = 300  # queries that the autopilot measures recall on
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def _subquantizers(dim: int) -> int:
 RECIPES = {
     "hnsw": Recipe(
         factory=lambda n, d: "HNSW32,Flat",
-        efforts=(32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024),
+        efforts=(32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048),
         parameters=lambda effort, count, **more: faiss.SearchParametersHNSW(
             efSearch=max(effort, count), **more
         ),
