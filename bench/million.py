@@ -3,13 +3,11 @@
     python -m bench.million [--items 1000000] [--dim 512] [--kinds flat hnsw] [--cache data/cache/bench]
 
 Both sides ask the same index file, mapped, for 10 hits and look equally hard, each query twice, of which
-the second time counts: the first has brought what it needs of the file into memory. They take turns of 50
-queries, as where one of the two is in use; and of one, where the engine's own code and data come back to the
-processor's caches after two scans of the index instead of one. The engine reads the query, looks whether
-the gallery has changed, searches, and fetches the hits with their metadata from SQLite. There is no batch
-search in the engine's interface: a batch is measured as one search of its index and one fetch of all the
-hits. Opening is measured in a new process each time, modules loaded. All times are of the processor (see
-`bench.timing`).
+the second time counts: the first has brought what it needs of the file into memory. The engine reads the
+query, looks whether the gallery has changed, searches, and fetches the hits with their metadata from SQLite.
+There is no batch search in the engine's interface: a batch is measured as one search of its index and one
+fetch of all the hits. Opening is measured in a new process each time, modules loaded. All times are of the
+processor (see `bench.timing`).
 """
 
 from __future__ import annotations
@@ -34,7 +32,6 @@ from engine.types import Floats, Ids
 
 faiss: Any = faiss_library
 RUNS = 200
-TURNS = (50, 1)
 BATCH, BATCHES = 100, 10
 OPENINGS = 5
 
@@ -54,7 +51,7 @@ class Bare:
         return scores, rows
 
 
-def single(data: Data, kind: str, engine: SearchEngine, block: int) -> dict[str, float]:
+def single(data: Data, kind: str, engine: SearchEngine) -> dict[str, float]:
     """Return the median milliseconds of one search, bare and by the engine."""
     bare, queries = Bare(data, kind), data.queries()
 
@@ -64,7 +61,7 @@ def single(data: Data, kind: str, engine: SearchEngine, block: int) -> dict[str,
     def whole(run: int) -> object:
         return engine.search(f"query {run}", k=10)
 
-    return medians({"first bare": alone, "first engine": whole, "bare": alone, "engine": whole}, RUNS, block)
+    return medians({"first bare": alone, "first engine": whole, "bare": alone, "engine": whole}, RUNS)
 
 
 def batches(data: Data, kind: str, store: Store) -> dict[str, float]:
@@ -119,10 +116,9 @@ def main() -> None:
         for kind in options.kinds:
             build(data, kind)
             with opened(data, kind) as engine:
-                rows = {f"one query, turns of {block}": single(data, kind, engine, block) for block in TURNS}
+                one = single(data, kind, engine)
             store = Store(data.folder / f"{kind}.gallery" / "gallery.db", read_only=True)
-            rows[f"batch of {BATCH}"] = batches(data, kind, store)
-            for what, taken in rows.items():
+            for what, taken in {"one query": one, f"batch of {BATCH}": batches(data, kind, store)}.items():
                 more, ratio = taken["engine"] - taken["bare"], taken["engine"] / taken["bare"]
                 cells = f"{taken['bare']:.2f} ms | {taken['engine']:.2f} ms | {more:.2f} ms | {ratio:.2f}"
                 print(f"| {items:,} | {kind} | {what} | {cells} |", flush=True)

@@ -12,18 +12,16 @@ WARM = 5  # runs that are not counted: pages are mapped in, statements compiled
 Ways: TypeAlias = Mapping[str, Callable[[int], object]]  # by name, each given the number of the run
 
 
-def medians(ways: Ways, runs: int, block: int = 1) -> dict[str, float]:
+def medians(ways: Ways, runs: int) -> dict[str, float]:
     """Return the median milliseconds of the processor that each way takes over so many runs, A B C A B C …
 
-    Each has its turn for `block` runs at a time: with more than one it mostly comes after itself, as where
-    it is used, and finds in the caches what it left there. All threads count. With OMP_NUM_THREADS=1 and
-    nothing to wait for that is the time on the clock of a machine that does nothing else.
+    All threads count. With OMP_NUM_THREADS=1 and nothing to wait for that is the time on the clock of a
+    machine that does nothing else.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for first in range(0, WARM + runs, block):
+    for run in range(WARM + runs):
         for name, way in ways.items():
-            for run in range(first, min(first + block, WARM + runs)):
-                start = time.process_time()
-                way(run)
-                taken[name].append(1000 * (time.process_time() - start))
+            start = time.process_time()
+            way(run)
+            taken[name].append(1000 * (time.process_time() - start))
     return {name: float(np.median(times[WARM:])) for name, times in taken.items()}
