@@ -109,12 +109,11 @@ def _nearest(view: View, vector: Floats, most: int, way: Planned) -> tuple[Ids, 
 
 def _best(ids: Ids, scores: Floats, wanted: Wanted, composed: Composed) -> tuple[Ids, Floats]:
     """Choose the best of what a signal has found, of those that may be answers, best first."""
-    allowed = np.ones(len(ids), dtype=bool)
-    if composed.exclude:
+    if composed.exclude or wanted.bitmap is not None:
         allowed = ~np.isin(ids, composed.exclude)
-    if wanted.bitmap is not None:
-        allowed &= named(ids, wanted.bitmap)
-    ids, scores = ids[allowed], scores[allowed]
+        if wanted.bitmap is not None:
+            allowed &= named(ids, wanted.bitmap)
+        ids, scores = ids[allowed], scores[allowed]
     best = np.argsort(-scores, kind="stable")[: wanted.depth]
     return ids[best], scores[best]
 

@@ -103,12 +103,12 @@ def unit(vectors: Floats, dim: int) -> Floats:
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise BadInput(f"vectors have shape {vectors.shape}, the index holds (n, {dim})")
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    if (np.abs(lengths - 1) < UNIT_ERROR).all():
+        return vectors  # a million of them are 2 GB
     if not np.isfinite(lengths).all():
         raise BadInput("a vector has a value that is not finite (NaN or infinity)")
     if not lengths.all():
         raise BadInput("a vector is all zeros, so it has no direction")
-    if (np.abs(lengths - 1) < UNIT_ERROR).all():
-        return vectors  # a million of them are 2 GB
     normalized: Floats = vectors / lengths[:, None]
     return normalized
 

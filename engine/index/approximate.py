@@ -180,9 +180,8 @@ class ApproximateIndex:
             bits = np.packbits(wanted, bitorder="little")
             more["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
         count = self._count_for(k, allowed)
-        found: tuple[Floats, Ids] = self._index.search(
-            queries, count, params=self._recipe.parameters(effort, count, **more)
-        )
+        parameters = self._recipe.parameters(effort, count, **more)
+        found: tuple[Floats, Ids] = self._index.search(queries, count, params=parameters)
         return found
 
     def _count_for(self, k: int, allowed: int) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from engine.errors import ItemNotFound
 from engine.filters import Filter
 from engine.store.conditions import condition
-from engine.store.database import Watch, connect, storage_errors
+from engine.store.database import Askers, Watch, connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
@@ -38,7 +38,7 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._engine = connect(path, read_only=read_only)
-        self._watch = Watch(self._engine)
+        self._watch, self._askers = Watch(self._engine), Askers(self._engine)
         self._seen: tuple[int | None, State | None] | None = None  # the state at a version of the file
         self._model_id: int | None = None
 
@@ -50,6 +50,7 @@ class Store:
 
     def close(self) -> None:
         self._watch.close()
+        self._askers.close()
         self._engine.dispose()
 
     @contextmanager
@@ -64,9 +65,7 @@ class Store:
 
         Each statement sees what was committed before it.
         """
-        with storage_errors(self.path), closing(self._engine.raw_connection()) as pooled:
-            connection = pooled.driver_connection
-            assert isinstance(connection, sqlite3.Connection)
+        with storage_errors(self.path), self._askers.one() as connection:
             yield connection
 
     @contextmanager
