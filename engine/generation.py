@@ -6,9 +6,8 @@ a generation is a directory named by its model and its revision, MODEL.REVISION:
 
     header.json          gallery, model, revision, schema, index kind, and a print of each file; written last
     PLACE.ids.npy        (n,) int64, the item of each row, -1 where it is gone
-    PLACE.index          the vectors, as FAISS writes them, and PLACE.vectors.npy (n, dim) float32, mapped,
-                         beside an index that has them only coarsely, or in another order
-    PLACE.cells.npz      where the rows of an approximate index lie, see engine/index/cells.py
+    PLACE.index          the vectors, as FAISS writes them, and beside an approximate index
+    PLACE.vectors.npy    (n, dim) float32, memory-mapped, and PLACE.cells.npz, where they lie (index/cells.py)
     PLACE.tokens.npy     (n, T, D) int8, memory-mapped; with PLACE.lengths.npy, (n,) int16
 """
 
@@ -36,7 +35,7 @@ from engine.tokens import TokenStore
 from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 
 SCHEMA = 5
-READABLE = (4, SCHEMA)  # the fourth has every vector of a graph twice, and no tombstones
+READABLE = (4, SCHEMA)  # the fourth has no tombstones and no cells
 KEPT_BITMAPS = 32
 BLOCK, BLOCKS = 4096, 64  # of a file, what is looked at to know it again: reading it all takes too long
 MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory

@@ -18,7 +18,7 @@ import numpy as np
 from engine.index import EVERYTHING, Planned, best, named, spread, unit
 from engine.index.cells import Cells
 from engine.index.flat import FlatIndex, write_faiss
-from engine.index.recipes import RECIPES, held_vectors
+from engine.index.recipes import RECIPES
 from engine.types import Bitmap, Floats, Ids
 
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
@@ -57,7 +57,7 @@ class ApproximateIndex:
         cells = Cells.made(vectors)
         order = np.argsort(cells.rows, kind="stable")
         vectors, ids, cells = vectors[order], ids[order], Cells(cells.centers, cells.rows[order])
-        made._take(made._recipe.made(vectors), None if made._recipe.holds else vectors, ids, cells)
+        made._take(made._recipe.made(vectors), vectors, ids, cells)
         return made
 
     def grown(self) -> ApproximateIndex | None:
@@ -70,15 +70,14 @@ class ApproximateIndex:
             return None
         index = faiss.read_index(str(self._file))  # not mapped: FAISS ends the process that adds to a file
         index.add(vectors)
-        copies = None if self._recipe.holds else np.concatenate([self.vectors, vectors])
-        known = np.where(self._live, self._ids, GONE_ID)
+        cells = self._cells.grown(vectors)
+        ids = np.concatenate([np.where(self._live, self._ids, GONE_ID), ids])
         made = ApproximateIndex(self.kind, self.dim)
-        made._take(index, copies, np.concatenate([known, ids]), self._cells.grown(vectors))
+        made._take(index, np.concatenate([self.vectors, vectors]), ids, cells)
         return made
 
-    def _take(self, index: Any, copies: Floats | None, ids: Ids, cells: Cells | None) -> None:
-        self._index, self._ids, self._cells = index, ids, cells
-        self.vectors = held_vectors(index) if copies is None else copies
+    def _take(self, index: Any, vectors: Floats, ids: Ids, cells: Cells | None) -> None:
+        self._index, self.vectors, self._ids, self._cells = index, vectors, ids, cells
         self._live = ids != GONE_ID
         self._gone = len(ids) - int(np.count_nonzero(self._live))
 
@@ -108,23 +107,21 @@ class ApproximateIndex:
             return scores, ids
         fresh_plan = EVERYTHING if plan.rows is None else Planned(plan.rows[built:], plan.gather)
         fresh_scores, fresh_ids = self._fresh.search(queries, k, fresh_plan)
-        scores = np.concatenate([scores, fresh_scores], axis=1)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        ids = np.concatenate([ids, fresh_ids], axis=1)
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+        return _ordered(np.hstack([scores, fresh_scores]), np.hstack([ids, fresh_ids]), k)
 
     def _built_in(self, queries: Floats, k: int, plan: Planned) -> tuple[Floats, Ids]:
         """Search what was built: (q, k) cosines and ids, best first, -inf and -1 past the last."""
         wanted = self._live if plan.rows is None else plan.rows[: len(self._ids)]
-        scores, rows = self._candidates(queries, k, wanted, plan)
+        rows = self._candidates(queries, k, wanted, plan)
         short = rows[:, -1] < 0  # FAISS has not found as many as there are
-        if self._recipe.holds and not short.any():
-            return _padded(scores, k, -np.inf), _padded(self._ids[rows], k, -1)
+        if not short.any():
+            scores, ids = np.einsum("qd,qnd->qn", queries, self.vectors[rows]), self._ids[rows]
+            return _ordered(scores, ids, k)
         scores = np.empty((len(queries), k), dtype=np.float32)
         ids = np.empty((len(queries), k), dtype=np.int64)
-        every = np.flatnonzero(wanted) if short.any() else None
+        every = np.flatnonzero(wanted)
         for place, query in enumerate(queries):
-            decisive = every if every is not None and short[place] else rows[place]
+            decisive = every if short[place] else rows[place]
             cosines = self._cosines(decisive, query)[None]
             (scores[place],), (ids[place],) = best(cosines, self._ids[decisive], k)
         return scores, ids
@@ -137,52 +134,45 @@ class ApproximateIndex:
         faiss.fvec_inner_products_by_idx(*pointers, self.dim, 1, len(rows))
         return scores
 
-    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> tuple[Floats, Ids]:
-        """Propose rows (q, n) for each query, with FAISS's scores; the last is -1 if all must be scored."""
+    def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> Ids:
+        """Propose rows (q, n) whose vectors decide; the last is -1 where all that are wanted have to."""
         allowed = self._count(wanted)
         if plan.gather or not allowed:
-            return np.empty((len(queries), 1), dtype=np.float32), np.full((len(queries), 1), -1)
+            return np.full((len(queries), 1), -1)
         share = allowed / len(wanted)
         if plan.rows is None:
             return self.propose(queries, k, wanted, self._effort_for(share))
         near = self._shares_near(queries, wanted, share)
         trusted = near >= share * TRUST  # else what is wanted lies far off, where FAISS hardly looks
-        count = self._count_for(k, allowed)
-        scores = np.full((len(queries), count), -np.inf, dtype=np.float32)
-        rows = np.full((len(queries), count), -1)
+        rows = np.full((len(queries), self._count_for(k, allowed)), -1)
         if trusted.any():
             scarce = min(1.0, near[trusted].min() / share)  # then they lie on one side: look as much further
             effort = round(self._effort_for(share) / scarce**2)
-            scores[trusted], rows[trusted] = self.propose(queries[trusted], k, wanted, effort)
+            rows[trusted] = self.propose(queries[trusted], k, wanted, effort)
         if self._cells is not None and not trusted.all():
             every = np.flatnonzero(wanted)
             for place in np.flatnonzero(~trusted):
                 some = self._cells.nearest(queries[place], every)
-                (scores[place],), (rows[place],) = best(
-                    self._cosines(some, queries[place])[None], some, count
-                )
-        return scores, rows
+                rows[place] = best(self._cosines(some, queries[place])[None], some, rows.shape[1])[1]
+        return rows
 
     def _shares_near(self, queries: Floats, wanted: Bitmap, share: float) -> Floats:
         """Tell for each query how often its nearest are wanted."""
         most = min(round(NEAR / share), len(wanted))
-        rows = self.propose(queries, most, self._live, self._recipe.efforts[0])[1]  # about is enough
+        rows = self.propose(queries, most, self._live, self._recipe.efforts[0])  # about is enough
         found = rows >= 0
         return np.asarray((wanted[rows] & found).sum(axis=1) / found.sum(axis=1).clip(min=1))
 
-    def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> tuple[Floats, Ids]:
-        """Search FAISS's index for (q, dim) unit vectors among the rows that are wanted.
-
-        Returns scores and rows (q, k or more), -1 past the last that it finds.
-        """
+    def propose(self, queries: Floats, k: int, wanted: Bitmap, effort: int) -> Ids:
+        """Return, for (q, dim) unit vectors, rows (q, k or more) among those wanted, -1 past the last."""
         allowed, more = self._count(wanted), {}
         if allowed < len(wanted):
             bits = np.packbits(wanted, bitorder="little")
             more["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
         count = self._count_for(k, allowed)
         parameters = self._recipe.parameters(effort, count, **more)
-        found: tuple[Floats, Ids] = self._index.search(queries, count, params=parameters)
-        return found
+        rows: Ids = self._index.search(queries, count, params=parameters)[1]
+        return rows
 
     def _count_for(self, k: int, allowed: int) -> int:
         return min(k * self._recipe.refine, allowed)
@@ -211,21 +201,24 @@ class ApproximateIndex:
         write_faiss(self._index, stem)
         if self._cells is not None:
             self._cells.save(stem.with_name(f"{stem.name}.cells.npz"))
-        if not self._recipe.holds:
-            with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
-                np.save(file, self.vectors)
+        with stem.with_name(f"{stem.name}.vectors.npy").open("wb") as file:
+            np.save(file, self.vectors)
         return np.where(self._live, self._ids, GONE_ID)
 
     def load(self, stem: Path, ids: Ids) -> None:
         self._file, vectors, cells = (
             stem.with_name(f"{stem.name}.{suffix}") for suffix in ("index", "vectors.npy", "cells.npz")
         )
-        copies = None if self._recipe.holds else np.load(vectors, mmap_mode="r")
         index = faiss.read_index(str(self._file), faiss.IO_FLAG_MMAP_IFC)
-        self._take(index, copies, ids, Cells.load(cells) if cells.exists() else None)
+        known = Cells.load(cells) if cells.exists() else None
+        self._take(index, np.load(vectors, mmap_mode="r"), ids, known)
 
 
-def _padded(found: Any, k: int, rest: float) -> Any:
-    """Make (q, n) values (q, k), with `rest` past those found."""
-    missing = k - found.shape[1]
-    return np.pad(found, ((0, 0), (0, missing)), constant_values=rest) if missing else found
+def _ordered(scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+    """Order (q, n) scores, best first, and make them and their ids (q, k), with -inf and -1 past the last."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+    rest = ((0, 0), (0, k - order.shape[1]))
+    if not rest[1][1]:
+        return scores, ids
+    return np.pad(scores, rest, constant_values=-np.inf), np.pad(ids, rest, constant_values=-1)

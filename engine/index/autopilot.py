@@ -91,7 +91,7 @@ def _least_effort(index: ApproximateIndex, probes: Floats, wanted: Bitmap) -> tu
     truth, _ = faiss.knn(probes, some, 10, metric=faiss.METRIC_INNER_PRODUCT)  # block by block, not whole
     effort, recall = 0, 0.0
     for effort in RECIPES[index.kind].efforts:
-        rows = index.propose(probes, 10, wanted, effort)[1]  # (q, 10 or more)
+        rows = index.propose(probes, 10, wanted, effort)  # (q, 10 or more)
         scores = np.einsum("qd,qnd->qn", probes, vectors[rows])
         found = found_of_10(np.where(rows >= 0, scores, -np.inf), truth)
         recall = round(float(found.mean()), 4)

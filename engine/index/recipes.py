@@ -22,9 +22,8 @@ class Recipe:
 
     `parameters` are made from an effort and the number of rows wanted. `suits` tells whether an index that
     was made for fewer still does for so many. `refine` is how many rows are proposed for each hit wanted:
-    more where vectors are stored coarsely. An index that `holds` the vectors row by row needs no copy of
-    them, and its scores are cosines. `bytes_per_item` estimates its memory from the dimension, such a copy
-    not counted.
+    more where vectors are stored coarsely. `bytes_per_item` estimates its memory from the dimension, the
+    mapped vectors not counted.
     """
 
     factory: Callable[[int, int], str]  # (items, dim) -> FAISS's description
@@ -33,7 +32,6 @@ class Recipe:
     bytes_per_item: Callable[[int], int]
     suits: Callable[[Any, int], bool]  # (index, items)
     refine: int = 1
-    holds: bool = False
 
     def made(self, vectors: Floats) -> Any:
         """Train and fill an index from (n, dim) unit vectors, with a seed of FAISS's own."""
@@ -44,13 +42,6 @@ class Recipe:
             index.train(vectors[np.sort(some)])
         index.add(vectors)
         return index
-
-
-def held_vectors(index: Any) -> Floats:
-    """Return the (n, dim) vectors of a graph where they lie; they go when it goes."""
-    storage = faiss.downcast_index(index.storage)
-    vectors: Floats = faiss.rev_swig_ptr(storage.get_xb(), storage.ntotal * storage.d)
-    return vectors.reshape(storage.ntotal, storage.d)
 
 
 def _inverted(**more: Any) -> Recipe:
@@ -72,15 +63,15 @@ def _subquantizers(dim: int) -> int:
 
 
 RECIPES = {
-    "hnsw": Recipe(
-        factory=lambda n, d: "HNSW32,Flat",
+    "hnsw": Recipe(  # of bytes: a walk goes through a quarter of the memory, and leaves the caches to others
+        factory=lambda n, d: "HNSW32,SQ8",
         efforts=(32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048),
         parameters=lambda effort, count, **more: faiss.SearchParametersHNSW(
             efSearch=max(effort, count), **more
         ),
-        bytes_per_item=lambda d: 4 * d + 272,
+        bytes_per_item=lambda d: d + 272,
         suits=lambda _index, _items: True,
-        holds=True,
+        refine=2,
     ),
     "ivf": _inverted(factory=lambda n, d: f"IVF{_cells(n)},Flat", bytes_per_item=lambda d: 4 * d + 8),
     "ivf-sq8": _inverted(

@@ -184,7 +184,8 @@ def test_an_index_that_grew_and_finds_too_little_is_built_anew(tmp_path: Path) -
 def test_the_autopilot_chooses_by_count_and_memory() -> None:
     assert kind_for("auto", FLAT_LIMIT - 1, 512, GB)[0] == "flat"
     assert kind_for("auto", 100_000, 512, GB)[0] == "hnsw"
-    assert kind_for("auto", 1_000_000, 512, GB)[0] == "ivf-sq8"
+    assert kind_for("auto", 1_000_000, 512, GB)[0] == "hnsw"
+    assert kind_for("auto", 2_000_000, 512, GB)[0] == "ivf-sq8"
     assert kind_for("auto", 5_000_000, 512, GB)[0] == "ivf-pq"
     kind, reason = kind_for("auto", 10**9, 512, GB)
     assert kind == "ivf-pq" and "nothing fits into 1,073,741,824 bytes" in reason

@@ -162,17 +162,6 @@ def test_both_index_kinds_serve_one_gallery(saved: list[tuple[str, float]], gall
         assert [(hit.item.uri, round(hit.score, 5)) for hit in engine.search("red", k=20)] == saved
 
 
-def file_at(address: int) -> str:
-    """The file that is mapped at an address of this process."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        area, *_, path = line.split(maxsplit=5)
-        low, high = (int(end, 16) for end in area.split("-"))
-        if low <= address < high:
-            return path
-    raise AssertionError(f"nothing is mapped at {address:x}")
-
-
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files here")
 def test_what_is_saved_is_mapped_and_no_longer_held_in_memory(tmp_path: Path) -> None:
     rng, items, tokens = np.random.default_rng(0), 2_000, (16, 64)
     ids = np.arange(1, items + 1)
@@ -193,8 +182,7 @@ def test_what_is_saved_is_mapped_and_no_longer_held_in_memory(tmp_path: Path) ->
     (view,) = settled.views.values()
     assert view.tokens is not None and not view.tokens._newer
     assert isinstance(view.tokens._base, np.memmap)
-    assert isinstance(view.index, ApproximateIndex)
-    assert file_at(view.index.vectors.ctypes.data) == str(tmp_path / "1.1" / "visual.index")
+    assert isinstance(view.index, ApproximateIndex) and isinstance(view.index.vectors, np.memmap)
     assert (view.tokens.read(ids)[0] == before).all()
     assert view.choice is not None and view.choice.kind == "hnsw"
 
