@@ -45,6 +45,7 @@ class ApproximateIndex:
         self.vectors: Floats = np.empty((0, dim), dtype=np.float32)  # of the rows built in, tombstones too
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._live = np.empty(0, dtype=bool)
+        self._newest = -1  # the highest id built in
         self._gone = 0  # how many rows are not live: counting a million takes longer than much of a search
         self._cells: Cells | None = None  # galleries of before have none
         self._fresh = FlatIndex(dim)
@@ -78,7 +79,7 @@ class ApproximateIndex:
 
     def _take(self, index: Any, vectors: Floats, ids: Ids, cells: Cells | None) -> None:
         self._index, self.vectors, self._ids, self._cells = index, vectors, ids, cells
-        self._live = ids != GONE_ID
+        self._live, self._newest = ids != GONE_ID, int(ids.max(initial=-1))
         self._gone = len(ids) - int(np.count_nonzero(self._live))
 
     def __len__(self) -> int:
@@ -93,6 +94,8 @@ class ApproximateIndex:
         self._bury(ids)
 
     def _bury(self, ids: Ids) -> None:
+        if ids.min(initial=self._newest + 1) > self._newest:
+            return  # a look at a million ids takes longer than adding some new ones
         self._live &= ~np.isin(self._ids, ids)
         self._gone = len(self._ids) - int(np.count_nonzero(self._live))
 

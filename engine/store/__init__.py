@@ -278,9 +278,11 @@ class Store:
         with self.reading() as session, session.begin():
             revision = session.scalar(select(StateRow.revision)) or 0
             gone = session.scalars(select(RemovalRow.item_id).where(RemovalRow.revision > since)).all()
-            written = session.scalars(select(ItemRow.id).where(ItemRow.revision > since)).all()
-            removed, anew = np.array(gone, dtype=np.int64), np.array(written, dtype=np.int64)
-            yield Changes(revision, removed, anew, scan(session, since, self.model_id(session)))
+            newer = select(ItemRow.id, ItemRow.kind).where(ItemRow.revision > since)
+            written = [(item_id, kind) for item_id, kind in session.execute(newer)]
+            removed = np.array(gone, dtype=np.int64)
+            anew = np.array([item_id for item_id, _ in written], dtype=np.int64)
+            yield Changes(revision, removed, anew, scan(session, written, self.model_id(session)))
 
 
 def _rows(session: Session, column: Any, values: Sequence[Any]) -> Iterator[ItemRow]:

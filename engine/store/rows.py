@@ -17,7 +17,6 @@ from engine.store.models import EmbeddingRow, ItemRow, ModelRow, said
 from engine.types import PLACES, Encoded, Ids, Item, Kind, LabeledRegion, Place, Scalar, Signal
 
 T = TypeVar("T")
-SCAN_ROWS = 1000  # read at a time when the index is brought up to date
 MAX_VARIABLES = 900  # of one statement; SQLite's oldest limit is 999
 
 
@@ -155,25 +154,22 @@ def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
         yield values[start : start + MAX_VARIABLES]
 
 
-def scan(session: Session, since: int, model_id: int) -> Iterator[tuple[Ids, Place, Encoded]]:
-    """Read the vectors of a model that came after a revision, place by place, some at a time."""
+def scan(
+    session: Session, written: Sequence[tuple[int, str]], model_id: int
+) -> Iterator[tuple[Ids, Place, Encoded]]:
+    """Read a model's vectors of items, given by id and kind, place by place, some at a time."""
     dim = session.get_one(ModelRow, model_id).dim
     for kind, signal in PLACES.values():
-        wanted = (
-            select(EmbeddingRow)
-            .join(ItemRow, ItemRow.id == EmbeddingRow.item_id)
-            .where(
+        ids = sorted(item_id for item_id, own in written if own == kind)
+        for some in slices(ids):
+            wanted = select(EmbeddingRow).where(
+                EmbeddingRow.item_id.in_(some),
                 EmbeddingRow.signal == signal.value,
                 EmbeddingRow.model_id == model_id,
-                ItemRow.kind == kind,
-                ItemRow.revision > since,
             )
-            .order_by(EmbeddingRow.item_id)
-            .execution_options(yield_per=SCAN_ROWS)
-        )
-        for rows in session.scalars(wanted).partitions():
+            rows = session.scalars(wanted.order_by(EmbeddingRow.item_id)).all()
             with_tokens = [row for row in rows if row.tokens is not None]
-            for some in (with_tokens, [row for row in rows if row.tokens is None]):
-                if some:
-                    ids = np.array([row.item_id for row in some], dtype=np.int64)
-                    yield ids, (kind, signal), encoded_rows(some, dim)
+            for alike in (with_tokens, [row for row in rows if row.tokens is None]):
+                if alike:
+                    found = np.array([row.item_id for row in alike], dtype=np.int64)
+                    yield found, (kind, signal), encoded_rows(alike, dim)

@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from engine import GalleryMismatch, ItemNotFound, StorageFailed
 from engine.store import Store
@@ -88,6 +89,28 @@ def test_changes_are_one_snapshot(store: Store) -> None:
         store.put([record("b")])  # commits while the snapshot is open
         assert [ids.tolist() for ids, _, _ in changes.embeddings] == [[1]]
         assert changes.revision == 1
+
+
+def test_what_came_last_is_read_without_a_look_at_the_rest(store: Store) -> None:
+    taken = 0
+
+    def count() -> None:
+        nonlocal taken
+        taken += 1
+
+    event.listen(store._engine, "checkout", lambda lent, *_: lent.set_progress_handler(count, 100))
+
+    def steps_for_the_last() -> int:
+        nonlocal taken
+        taken = 0
+        assert len(vectors_after(store, store.revision() - 1)) == 10
+        return taken
+
+    store.put([record(f"a{n}") for n in range(10)])
+    few = steps_for_the_last()
+    store.put([record(f"b{n}") for n in range(2000)])
+    store.put([record(f"c{n}") for n in range(10)])
+    assert steps_for_the_last() <= few + 3  # each is a hundred of the database's own steps
 
 
 def test_an_update_keeps_the_id_and_without_embeddings_the_vectors(store: Store) -> None:
