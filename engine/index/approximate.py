@@ -8,6 +8,7 @@ other source.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import log10
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class ApproximateIndex:
         self.effort = effort or RECIPES[kind].efforts[0]
         self.strict_effort = strict_effort or 10 * self.effort
         self._recipe = RECIPES[kind]
+        self._plain_parameters = lru_cache(maxsize=64)(self._recipe.parameters)  # of no filter
         self._index: Any = None
         self._file: Path | None = None  # where it is mapped from
         self.vectors: Floats = np.empty((0, dim), dtype=np.float32)  # of the rows built in, tombstones too
@@ -173,7 +175,8 @@ class ApproximateIndex:
             bits = np.packbits(wanted, bitorder="little")
             more["sel"] = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
         count = self._count_for(k, allowed)
-        parameters = self._recipe.parameters(effort, count, **more)
+        make = self._recipe.parameters if more else self._plain_parameters
+        parameters = make(effort, count, **more)
         rows: Ids = self._index.search(queries, count, params=parameters)[1]
         return rows
 
@@ -214,13 +217,14 @@ class ApproximateIndex:
         )
         index = faiss.read_index(str(self._file), faiss.IO_FLAG_MMAP_IFC)
         known = Cells.load(cells) if cells.exists() else None
-        self._take(index, np.load(vectors, mmap_mode="r"), ids, known)
+        self._take(index, np.asarray(np.load(vectors, mmap_mode="r")), ids, known)
 
 
 def _ordered(scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
     """Order (q, n) scores, best first, and make them and their ids (q, k), with -inf and -1 past the last."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+    places = np.arange(len(scores))[:, None]
+    scores, ids = scores[places, order], ids[places, order]
     rest = ((0, 0), (0, k - order.shape[1]))
     if not rest[1][1]:
         return scores, ids

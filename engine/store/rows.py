@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, TypeVar
@@ -132,15 +133,19 @@ def to_item(row: ItemRow) -> Item:
     )
 
 
+@lru_cache
+def _items_by_id(count: int) -> str:
+    columns = "id, uri, kind, text, metadata, reading, generated, picture"
+    return f"SELECT {columns} FROM items WHERE id IN ({','.join('?' * count)})"
+
+
 def read_items(
     connection: Connection, ids: Sequence[int], locate: Callable[[str | None], Path | None]
 ) -> dict[int, tuple[Item, str | None]]:
     """Read items by id, each with the URI its picture is at, and the path that `locate` knows for it."""
-    columns = "id, uri, kind, text, metadata, reading, generated, picture"
     found: dict[int, tuple[Item, str | None]] = {}
     for some in slices(ids):
-        marks = ",".join("?" * len(some))
-        rows = connection.execute(f"SELECT {columns} FROM items WHERE id IN ({marks})", some).fetchall()
+        rows = connection.execute(_items_by_id(len(some)), some).fetchall()
         known = json.loads(f"[{','.join(row[4] for row in rows)}]")  # at once: ten calls take thrice as long
         for (item_id, uri, kind, text, _, ocr, generated, picture), details in zip(rows, known, strict=True):
             item = Item(uri, kind, text, locate(picture), details, item_id, ocr, generated=generated)

@@ -182,7 +182,7 @@ def test_what_is_saved_is_mapped_and_no_longer_held_in_memory(tmp_path: Path) ->
     (view,) = settled.views.values()
     assert view.tokens is not None and not view.tokens._newer
     assert isinstance(view.tokens._base, np.memmap)
-    assert isinstance(view.index, ApproximateIndex) and isinstance(view.index.vectors, np.memmap)
+    assert isinstance(view.index, ApproximateIndex) and isinstance(view.index.vectors.base, np.memmap)
     assert (view.tokens.read(ids)[0] == before).all()
     assert view.choice is not None and view.choice.kind == "hnsw"
 
