@@ -137,7 +137,7 @@ class Generation:
             if len(view.index):
                 others = [v.index.sample(PROBED) for v in self.views.values() if v is not view]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
-                index, choice = settled(view.index, self.kind, memory, queries)
+                index, choice = settled(view.index, self.kind, memory, queries, view.choice)
                 views[place] = View(index, view.tokens, choice)
         return replace(self, views=views)
 
