@@ -40,7 +40,7 @@ from training.heads import Feed
 
 LIST, BATCH = 32, 64  # pictures of a list, and lists of a step
 COSINE_SCALE = 25.0  # that of the shipped heads' scores as they learned
-WEIGHTS = (0.5, 1.0)
+WEIGHTS = (1.0,)
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ class ApproximateIndex:
         items = len(self._ids) + len(ids)
         if self._file is None or self._cells is None or self._gone > GONE * items:
             return None
-        if not self._recipe.suits(self._index, items):
-            return None
+        if not self._cells.suit(items):
+            return None  # what came since lies where it came, and all cells are too large
         index = faiss.read_index(str(self._file))  # not mapped: FAISS ends the process that adds to a file
         index.add(vectors)
         cells = self._cells.grown(vectors)

@@ -7,6 +7,7 @@ sphere). Of the rows that a filter allows, those in the cells nearest to the que
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import faiss
@@ -18,6 +19,7 @@ ROUNDS = 10
 TRAINING_ROWS = 64  # for each cell, at most
 SHARE = 1 / 3  # of the allowed rows, so many are scored: of a quarter recall@10 was 0.988 (bench/filters.py),
 LEAST = 2000  # or so many where that is more
+CROWDED = 1.5  # they are outgrown where so many times as many would be made for what they hold by now
 BLOCK = 65_536  # rows that are placed at a time
 
 
@@ -31,7 +33,7 @@ class Cells:
     @classmethod
     def made(cls, vectors: Floats) -> Cells:
         """Find cells for (n, dim) unit vectors, with a seed."""
-        count = max(1, round(len(vectors) ** 0.5))
+        count = _count(len(vectors))
         some = np.random.default_rng(0).permutation(len(vectors))[: TRAINING_ROWS * count]
         means = faiss.Kmeans(vectors.shape[1], count, niter=ROUNDS, spherical=True, seed=0)
         means.train(vectors[np.sort(some)])
@@ -41,6 +43,10 @@ class Cells:
     def grown(self, vectors: Floats) -> Cells:
         """Return the same cells with more rows in them, of these vectors."""
         return Cells(self.centers, np.concatenate([self.rows, _placed(vectors, self.centers)]))
+
+    def suit(self, items: int) -> bool:
+        """Tell whether they still do for so many items."""
+        return _count(items) <= CROWDED * len(self.centers)
 
     def nearest(self, query: Floats, rows: Ids) -> Ids:
         """Return those of these rows in the cells nearest to a query (dim,): LEAST, or a SHARE of them."""
@@ -64,6 +70,10 @@ class Cells:
         """Read what `save` wrote."""
         with np.load(path) as held:
             return cls(held["centers"], held["rows"])
+
+
+def _count(items: int) -> int:
+    return max(1, round(sqrt(items)))
 
 
 def _placed(vectors: Floats, centers: Floats) -> Ids:

@@ -13,24 +13,21 @@ from engine.types import Floats
 
 faiss: Any = faiss_library  # its type stubs leave out half of what it has
 TRAINING_VECTORS = 64  # a cell of an inverted file needs at least 39 to be placed well
-CROWDED = 1.5  # an index is outgrown where so many times its cells would be made for what it holds by now
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a kind is made, and how hard it may be told to look, least first.
 
-    `parameters` are made from an effort and the number of rows wanted. `suits` tells whether an index that
-    was made for fewer still does for so many. `refine` is how many rows are proposed for each hit wanted:
-    more where vectors are stored coarsely. `bytes_per_item` estimates its memory from the dimension, the
-    mapped vectors not counted.
+    `parameters` are made from an effort and the number of rows wanted. `refine` is how many rows are
+    proposed for each hit wanted: more where vectors are stored coarsely. `bytes_per_item` estimates its
+    memory from the dimension, the mapped vectors not counted.
     """
 
     factory: Callable[[int, int], str]  # (items, dim) -> FAISS's description
     efforts: tuple[int, ...]
     parameters: Callable[..., Any]
     bytes_per_item: Callable[[int], int]
-    suits: Callable[[Any, int], bool]  # (index, items)
     refine: int = 1
 
     def made(self, vectors: Floats) -> Any:
@@ -48,7 +45,6 @@ def _inverted(**more: Any) -> Recipe:
     return Recipe(
         efforts=(4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048),
         parameters=lambda effort, _count, **rest: faiss.SearchParametersIVF(nprobe=effort, **rest),
-        suits=lambda index, items: bool(_cells(items) <= CROWDED * index.nlist),
         **more,
     )
 
@@ -70,7 +66,6 @@ RECIPES = {
             efSearch=max(effort, count), **more
         ),
         bytes_per_item=lambda d: d + 272,
-        suits=lambda _index, _items: True,
         refine=2,
     ),
     "ivf": _inverted(factory=lambda n, d: f"IVF{_cells(n)},Flat", bytes_per_item=lambda d: 4 * d + 8),

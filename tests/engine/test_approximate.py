@@ -169,6 +169,7 @@ def test_an_index_is_built_anew_where_that_pays(tmp_path: Path) -> None:
     index.add(IDS[2000:], clustered(4000, seed=9))  # three times the items, for which there are too few cells
     anew, _ = settled(index, "ivf", GB, np.empty((0, DIM), dtype=np.float32))
     assert isinstance(anew, ApproximateIndex) and anew._index.nlist == 6000 // 39
+    assert anew._cells is not None and len(anew._cells.centers) == round(6000**0.5)
 
 
 def test_an_index_that_grew_and_finds_too_little_is_built_anew(tmp_path: Path) -> None:
