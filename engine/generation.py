@@ -13,7 +13,6 @@ a generation is a directory named by its model and its revision, MODEL.REVISION:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.files import file_print, sync
 from engine.filters import parse
 from engine.index import AUTO, PROBED, Choice, Index, bitmap_of, make_index
 from engine.lexical import Lexicon
@@ -37,7 +37,6 @@ from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 SCHEMA = 5
 READABLE = (4, SCHEMA)  # the fourth has no tombstones and no cells
 KEPT_BITMAPS = 32
-BLOCK, BLOCKS = 4096, 64  # of a file, what is looked at to know it again: reading it all takes too long
 MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
 logger = logging.getLogger(__name__)
 
@@ -169,7 +168,7 @@ class Generation:
             if len(view.index):
                 _save_view(view, directory / name)
         for file in directory.iterdir():
-            _sync(file)
+            sync(file)
         header = {
             "schema": SCHEMA,
             "gallery": gallery,
@@ -181,8 +180,8 @@ class Generation:
         }
         path = directory / "header.json"
         path.write_text(json.dumps(header, indent=1), "utf-8")
-        _sync(path)
-        _sync(directory)
+        sync(path)
+        sync(directory)
 
 
 def _kept(known: OrderedDict[str, Bitmap], name: str, make: Callable[[], Bitmap]) -> Bitmap:
@@ -271,17 +270,6 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
     return generation
 
 
-def file_print(path: Path) -> str:
-    """Return the size of a file and a hash of blocks all over it: enough to tell it from another's."""
-    size = path.stat().st_size
-    digest = hashlib.blake2b(digest_size=8)
-    with path.open("rb") as file:
-        for start in range(0, size, max(BLOCK, size // BLOCKS)):
-            file.seek(start)
-            digest.update(file.read(BLOCK))
-    return f"{size}:{digest.hexdigest()}"
-
-
 def _described(view: View) -> dict[str, Any]:
     assert view.choice is not None, "a generation is settled before it is saved"
     return {"dim": view.index.dim, "choice": asdict(view.choice)}
@@ -304,11 +292,3 @@ def _remove(view: View, ids: Ids) -> None:
 
 def _with(stem: Path, suffix: str) -> Path:
     return stem.with_name(f"{stem.name}.{suffix}")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

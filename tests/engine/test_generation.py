@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from engine import Item, SearchEngine
-from engine.generation import Generation, file_print, latest
+from engine.files import file_print
+from engine.generation import Generation, latest
 from engine.index import autopilot
 from engine.index.approximate import ApproximateIndex
 from engine.store import Store

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from engine import BadInput, Item, Report, SearchEngine
-from engine.generation import file_print
+from engine.files import file_print
 from engine.pictures import file_uri
 from engine.snapshot import restore, snapshot
 from engine.verify import verify
