@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.fusion import galleries
+from bench.fusion import galleries, shipped
 from bench.machine import describe
 from engine.encoders.mini import read_bundle
 from engine.encoders.mini_heads import TOKEN_DIM
@@ -34,7 +34,7 @@ from engine.fusion import FusionModel, Shape
 from training import plain
 from training.captions import CaptionPairs
 from training.data import read_photos, select
-from training.features import cache_captions
+from training.features import WHOLE, cache_captions, cache_means, cache_view
 from training.gallery import TEXT_TO_IMAGE, Gallery, lists
 from training.heads import Feed
 
@@ -54,7 +54,11 @@ class Taught:
 
 def shipped_fusion() -> FusionModel:
     """Return the fusion model of `mini`."""
-    tensors = {n.removeprefix("fusion."): t for n, t in read_bundle(bundled_mini()).items() if "fusion." in n}
+    tensors = {
+        n.removeprefix("fusion."): t
+        for n, t in read_bundle(bundled_mini()).items()
+        if n.startswith("fusion.")
+    }
     fusion = FusionModel(Shape(TOKEN_DIM, 1))
     fusion.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return fusion.eval()
@@ -121,10 +125,10 @@ def prepared(data: Path, cache: Path) -> tuple[Feed, plain.Plain, ImageTower]:
     image, text = ImageTower(load_file(weights / IMAGE_TOWER)), TextTower(load_file(weights / TEXT_TOWER))
     pieces = WordPieces(weights / TOKENIZER)
     states = cache_captions(text, pieces, photos, cache)
-    with torch.inference_mode():
-        ids, real = pieces.encode(plain.class_captions())
-        names = text.means(text.start(ids, real), real).clone()
-    means = torch.from_numpy(np.load(cache / "mean0.npy")).float()[None]
+    _, names = plain.read_texts(plain.Towers(image, text, pieces), shipped(), plain.class_captions())
+    means = torch.from_numpy(np.load(cache_means(image, cache_view(image, photos, WHOLE, cache)))).float()[
+        None
+    ]
     known = plain.Plain(means, torch.from_numpy(states.meaning).float(), names)
     return Feed(photos, states, [], CaptionPairs(data, text, pieces)), known, image
 
