@@ -7,7 +7,7 @@
 decoding included, and in turn with it runs the model alone over the same photographs, decoded beforehand;
 pictures a second of the processor, all threads counted.
 `memory` indexes small made-up pictures with the color model, one file each, and notes the process's
-anonymous memory (without mapped files) along the way.
+anonymous memory (without mapped files) along the way, and the most it was in between, as an index is built.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from bench.million import when
-from bench.resident import resident
+from bench.resident import resident, watched
 from engine import SearchEngine
 from engine.models import load_model
 from engine.pictures import load_picture
@@ -69,16 +69,17 @@ def rate(data: Path, count: int) -> None:
 
 def memory(count: int, plot: Path) -> None:
     """Print and draw the memory of one indexing run by the pictures done."""
-    points: dict[int, float] = {}
+    points: dict[int, tuple[float, float]] = {}
 
     def progress(done: int, _total: int | None) -> None:
         for mark in MARKS:
             if done >= mark and mark not in points:
-                points[mark] = resident()
-                print(f"| {mark:,} | {points[mark]:.0f} MB |", flush=True)
+                points[mark] = resident(), most[0]
+                most[0] = 0
+                print(f"| {mark:,} | {points[mark][0]:.0f} MB | {points[mark][1]:.0f} MB |", flush=True)
 
-    print("| pictures | memory |\n| --- | --- |", flush=True)
-    with TemporaryDirectory() as folder:
+    print("| pictures | memory | the most until then |\n| --- | --- | --- |", flush=True)
+    with TemporaryDirectory() as folder, watched() as most:
         photos = Path(folder) / "photos"
         make_pictures(photos, count)
         with SearchEngine.open(Path(folder) / "made-up.gallery", model="color") as engine:
@@ -101,17 +102,19 @@ def make_pictures(folder: Path, count: int) -> None:
         (below / f"{n % 1000:03}.png").write_bytes(out.getvalue())
 
 
-def draw(points: dict[int, float], path: Path) -> None:
+def draw(points: dict[int, tuple[float, float]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 3))
-    axes.semilogx(list(points), list(points.values()), marker="o")
+    for column, name in enumerate(("after the last batch", "the most since the mark before")):
+        axes.semilogx(list(points), [point[column] for point in points.values()], marker="o", label=name)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("pictures indexed")
     axes.set_ylabel("anonymous memory, MB")
+    axes.legend()
     axes.grid(True, alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

@@ -173,13 +173,16 @@ def _having(
 
 def _hits(ranked: Ranking, page: Shaped, options: Options, before: int, fetch: Fetch) -> list[Hit]:
     """Describe the hits of a page, `before` which so many were; another process may have removed some."""
-    items = fetch(list(page.ids(ranked.ids)))
+    items, ids = fetch(list(page.ids(ranked.ids))), ranked.ids.tolist()
     hits: list[Hit] = []
     for place in page.places.tolist():
-        item = items.get(int(ranked.ids[place]))
+        item = items.get(ids[place])
         if item is not None:
+            alike = tuple(
+                Alike(items[ids[one.place]], one.likeness, one.exact)
+                for one in page.behind.get(place, ())
+                if ids[one.place] in items
+            )
             rank = before + len(hits) + 1
-            behind = [(items.get(int(ranked.ids[one.place])), one) for one in page.behind.get(place, ())]
-            alike = tuple(Alike(item, one.likeness, one.exact) for item, one in behind if item is not None)
             hits.append(ranked.hit(place, rank, item, alike, explain=options.explain))
     return hits

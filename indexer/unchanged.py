@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
 
 from engine.changes import Looking, drawn, is_drawn
 from engine.errors import EngineError
+from engine.store.database import storage_errors
 from engine.types import Fingerprint, Signal
 from indexer.decode import given, picture_source
 from indexer.photo import COLUMNS, read_photo
@@ -13,28 +17,31 @@ from indexer.sources.columns import MEASURED
 from indexer.sources.found import Found, PictureBytes, PictureFile, PictureMember, Unreadable, Words
 
 FROM_PICTURE = COLUMNS | MEASURED  # columns that a picture gives by itself
-REMEMBERED = 1_000_000  # uris, some 100 MB; past them the last of two items with one uri counts
 AGAIN = "this uri came before in this run with other words, and the first one counts"
 
 
 class Seen:
-    """The uris of one run, each as a number of 64 bits, with a number for what was said of it."""
+    """The uris of one run, each as a number of 64 bits, with a number for what was said of it.
+
+    They lie in a temporary database, which is gone with this: of a million, little is in memory.
+    """
 
     def __init__(self) -> None:
-        self._said: dict[int, int] = {}
+        self._said = sqlite3.connect("")
+        self._said.execute("PRAGMA journal_mode=OFF")
+        self._said.execute("CREATE TABLE said (uri INTEGER PRIMARY KEY, words INTEGER)")
 
     def again(self, found: Found) -> bool | None:
         """Say whether this uri came before: `None` not, `True` with the same words, `False` with others."""
         if isinstance(found, Unreadable):
             return None
-        uri = hash(found.uri)
-        of = found.described
-        said = hash((of.captions, tuple(of.metadata.items()), of.regions))
-        if uri in self._said:
-            return self._said[uri] == said
-        if len(self._said) < REMEMBERED:
-            self._said[uri] = said
-        return None
+        uri, of = hash(found.uri), found.described
+        words = hash((of.captions, tuple(of.metadata.items()), of.regions))
+        with storage_errors(Path(gettempdir())):
+            before = self._said.execute("SELECT words FROM said WHERE uri = ?", [uri]).fetchone()
+            if before is None:
+                self._said.execute("INSERT INTO said VALUES (?, ?)", [uri, words])
+        return None if before is None else bool(before[0] == words)
 
 
 def is_unchanged(found: Found, stored: Fingerprint | None, looking: Looking) -> bool:

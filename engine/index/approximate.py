@@ -118,35 +118,25 @@ class ApproximateIndex:
         """Search what was built: (q, k) cosines and ids, best first, -inf and -1 past the last."""
         wanted = self._live if plan.rows is None else plan.rows[: len(self._ids)]
         rows = self._candidates(queries, k, wanted, plan)
-        short = rows[:, -1] < 0  # FAISS has not found as many as there are
-        if not short.any():
-            scores, ids = np.einsum("qd,qnd->qn", queries, self.vectors[rows]), self._ids[rows]
-            return _ordered(scores, ids, k)
-        scores = np.empty((len(queries), k), dtype=np.float32)
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        every = np.flatnonzero(wanted)
-        for place, query in enumerate(queries):
-            decisive = every if short[place] else rows[place]
-            cosines = self._cosines(decisive, query)[None]
-            (scores[place],), (ids[place],) = best(cosines, self._ids[decisive], k)
-        return scores, ids
-
-    def _cosines(self, rows: Ids, query: Floats) -> Floats:
-        """Score rows where they lie: copying them first takes twice as long, and memory by their number."""
-        scores: Floats = np.empty(len(rows), dtype=np.float32)
-        rows = np.ascontiguousarray(rows)
-        pointers = map(faiss.swig_ptr, (scores, query, self.vectors, rows))
-        faiss.fvec_inner_products_by_idx(*pointers, self.dim, 1, len(rows))
-        return scores
+        return _ordered(np.einsum("qd,qnd->qn", queries, self.vectors[rows]), self._ids[rows], k)
 
     def _candidates(self, queries: Floats, k: int, wanted: Bitmap, plan: Planned) -> Ids:
-        """Propose rows (q, n) whose vectors decide; the last is -1 where all that are wanted have to."""
+        """Propose rows (q, n) among those wanted, whose vectors decide: n is k or more, or all there are."""
         allowed = self._count(wanted)
         if plan.gather or not allowed:
-            return np.full((len(queries), 1), -1)
+            rows = np.full((len(queries), min(k, allowed)), -1)
+        elif plan.rows is None:
+            rows = self.propose(queries, k, wanted, self._effort_for(allowed / len(wanted)))
+        else:
+            rows = self._filtered(queries, k, wanted, allowed)
+        short = (rows[:, -1:] < 0).any(axis=1)  # FAISS was not asked, or has not found as many as there are
+        if short.any():
+            self._fill(rows, queries, np.flatnonzero(short), wanted)
+        return rows
+
+    def _filtered(self, queries: Floats, k: int, wanted: Bitmap, allowed: int) -> Ids:
+        """Propose rows (q, n) where a filter hides others, and perhaps all that is near."""
         share = allowed / len(wanted)
-        if plan.rows is None:
-            return self.propose(queries, k, wanted, self._effort_for(share))
         near = self._shares_near(queries, wanted, share)
         trusted = near >= share * TRUST  # else what is wanted lies far off, where FAISS hardly looks
         rows = np.full((len(queries), self._count_for(k, allowed)), -1)
@@ -155,11 +145,26 @@ class ApproximateIndex:
             effort = round(self._effort_for(share) / scarce**2)
             rows[trusted] = self.propose(queries[trusted], k, wanted, effort)
         if self._cells is not None and not trusted.all():
-            every = np.flatnonzero(wanted)
-            for place in np.flatnonzero(~trusted):
-                some = self._cells.nearest(queries[place], every)
-                rows[place] = best(self._cosines(some, queries[place])[None], some, rows.shape[1])[1]
+            self._fill(rows, queries, np.flatnonzero(~trusted), wanted, self._cells)
         return rows
+
+    def _fill(
+        self, rows: Ids, queries: Floats, places: Ids, wanted: Bitmap, cells: Cells | None = None
+    ) -> None:
+        """Fill in the best of all rows wanted, or of those in the cells nearest, for some of the queries."""
+        every = np.flatnonzero(wanted)
+        for place in places:
+            some = every if cells is None else cells.nearest(queries[place], every)
+            cosines = self._cosines(some, queries[place])
+            rows[place] = best(cosines[None], some, rows.shape[1])[1]
+
+    def _cosines(self, rows: Ids, query: Floats) -> Floats:
+        """Score rows where they lie: copying them first takes twice as long, and memory by their number."""
+        scores: Floats = np.empty(len(rows), dtype=np.float32)
+        rows = np.ascontiguousarray(rows)
+        pointers = map(faiss.swig_ptr, (scores, query, self.vectors, rows))
+        faiss.fvec_inner_products_by_idx(*pointers, self.dim, 1, len(rows))
+        return scores
 
     def _shares_near(self, queries: Floats, wanted: Bitmap, share: float) -> Floats:
         """Tell for each query how often its nearest are wanted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from engine import BadInput, ItemNotFound, Report, SearchEngine
 from engine.pictures import file_uri
 from indexer import Reading, index
+from indexer.sources.found import Described, Words
+from indexer.unchanged import Seen
 
 
 def test_moved_files_keep_their_ids(photos: Path, empty: SearchEngine) -> None:
@@ -259,3 +262,17 @@ def test_text_in_pictures_is_read_when_asked_for_also_of_what_is_there(
     assert index(empty, [photos], ocr=True) == Report(updated=1)
     assert empty.find(file_uri(photos / "sign.png")).ocr == "BAKERY"
     assert index(empty, [photos], ocr=True) == Report(unchanged=1)
+
+
+def test_the_uris_of_a_run_are_not_held_in_memory() -> None:
+    seen = Seen()
+    tracemalloc.start()
+    try:
+        for n in range(20_000):
+            assert seen.again(Words(f"row:{n}", Described((f"words {n}",)))) is None
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 200_000  # a dictionary of them takes 2 MB
+    assert seen.again(Words("row:7", Described(("words 7",)))) is True
+    assert seen.again(Words("row:7", Described(("other words",)))) is False
