@@ -25,9 +25,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.machine import describe
-from engine.encoders.mini import read_bundle
-from engine.encoders.mini_heads import TOKEN_DIM
-from engine.encoders.mini_towers import GRID, ImageTower, TextTower, WordPieces
+from engine.encoders.mini_bundle import read_bundle
+from engine.encoders.mini_shape import GRID, TOKEN_DIM, WordPieces
+from engine.encoders.mini_towers import ImageTower, TextTower
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.fusion import FusionModel, Shape
 from training.calibrate import fit_blend
@@ -84,7 +84,9 @@ def shipped() -> Model:
     model = Model(image, text, dropout=0.0)
     tensors = {n.removeprefix("fusion."): t for n, t in read_bundle(bundled_mini()).items()}
     ours = model.state_dict()
-    model.load_state_dict({name: t for name, t in tensors.items() if name in ours}, strict=False)
+    model.load_state_dict(
+        {name: torch.from_numpy(t) for name, t in tensors.items() if name in ours}, strict=False
+    )
     return model.eval()
 
 

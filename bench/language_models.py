@@ -26,7 +26,8 @@ from safetensors.torch import load_file
 
 from bench.language_rows import ADAPTER, TUNED, Language, Photos, Row, Run, measured
 from bench.machine import describe
-from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
+from engine.encoders.mini_shape import WordPieces
+from engine.encoders.mini_towers import ImageTower, TextTower
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
 from engine.errors import ModelUnavailable
 from engine.evaluate import Ranks, bootstrap, recall_table

@@ -229,6 +229,7 @@ def encoding(model: str, together: int) -> str:
     from bench.timing import medians
     from engine.models import load_model
 
+    os.environ["OMP_NUM_THREADS"] = "1"  # of graphs, which are loaded later
     torch.set_num_threads(1)
     encoder, chosen = load_model(model).encoder, random.Random(SEED)
     texts = [" ".join(chosen.sample(WORDS, 3)) + f" {chosen.randrange(10_000)}" for _ in range(together)]

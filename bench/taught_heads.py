@@ -25,12 +25,11 @@ from torch.nn import functional as F
 
 from bench.fusion import galleries, shipped
 from bench.machine import describe
-from engine.encoders.mini import read_bundle
-from engine.encoders.mini_heads import TOKEN_DIM
-from engine.encoders.mini_joint import PLAIN_SHARE, Joint
-from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
+from engine.encoders.mini_joint import Joint
+from engine.encoders.mini_modules import Modules
+from engine.encoders.mini_shape import PLAIN_SHARE, WordPieces
+from engine.encoders.mini_towers import ImageTower, TextTower
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
-from engine.fusion import FusionModel, Shape
 from training import plain
 from training.captions import CaptionPairs
 from training.data import read_photos, select
@@ -52,24 +51,12 @@ class Taught:
     said: Tensor
 
 
-def shipped_fusion() -> FusionModel:
-    """Return the fusion model of `mini`."""
-    tensors = {
-        n.removeprefix("fusion."): t
-        for n, t in read_bundle(bundled_mini()).items()
-        if n.startswith("fusion.")
-    }
-    fusion = FusionModel(Shape(TOKEN_DIM, 1))
-    fusion.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return fusion.eval()
-
-
 def lessons(feed: Feed, gallery: Gallery, work: Path) -> dict[str, Taught]:
     """Make the lists, judged by each teacher; the fusion model's verdicts are kept in `work`."""
     path, positions = work / "verdicts.npz", np.array(select(feed.photos, "train", "flickr8k"))
     first = np.searchsorted(gallery.owner, np.arange(len(positions)))  # one caption a photograph
     if not path.exists():
-        found = lists(shipped_fusion(), gallery, TEXT_TO_IMAGE, first)
+        found = lists(Modules(bundled_mini(), None).judged.model, gallery, TEXT_TO_IMAGE, first)
         np.savez(path, candidates=found.candidates, parts=found.parts, relevant=found.relevant)
     with np.load(path) as kept:
         candidates, parts, relevant = kept["candidates"], kept["parts"], kept["relevant"]

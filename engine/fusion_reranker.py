@@ -6,20 +6,24 @@ learned on held-back photographs, for each direction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
-from engine.fusion import FusionModel
 from engine.rerank import Candidates, Read
-from engine.types import Encoded, Floats, Kind, Tokens, WordMap
+from engine.types import Bitmap, Encoded, Floats, Kind, Tokens, WordMap
+
+if TYPE_CHECKING:
+    from engine.fusion import FusionModel
 
 AMONG = 1000.0  # items
+# Words (n, w, d), which are real (n, w), and cells (n, c, d), to what `engine.fusion.Judged` gives.
+Judging = Callable[[Floats, Bitmap, Floats], Sequence[Floats]]
+Scalar = TypeVar("Scalar", bound=np.generic)
 Spans = Callable[[str], list[tuple[str, int, int]]]
 
 
@@ -53,7 +57,8 @@ class FusionReranker:
 
     def __init__(
         self,
-        model: FusionModel,
+        judge: Judging,
+        trained: Callable[[], FusionModel],
         blends: Mapping[tuple[str, str], Blend],
         spans: Spans,
         stamp: str,
@@ -61,10 +66,15 @@ class FusionReranker:
     ) -> None:
         self.name = name
         self.stamp = stamp
-        self.model = model.eval()
+        self.judge = judge
+        self._trained = trained
         self.blends = dict(blends)
         self._spans = spans
-        self._device = model.late.sharpness.device
+
+    @property
+    def model(self) -> FusionModel:
+        """The fusion model in torch, to be measured or to learn on."""
+        return self._trained()
 
     def supports(self, query: Kind, item: Kind) -> bool:
         """Say whether the direction has a learned blend."""
@@ -73,15 +83,11 @@ class FusionReranker:
     def score(self, query: Read, candidates: Candidates) -> Mapping[str, Floats]:
         """Score candidates; see `Reranker`. The parts are "visual", "late" and "fusion"."""
         blend = self.blends[query.kind, candidates.kind]
-        with torch.inference_mode():
-            words, real, cells = self._sides(query.encoded, query.kind, candidates)
-            words = self.model.aligned(words)
-            fusion = self.model.cross(words, real, cells)
-            late = self.model.late(words, real, cells) if blend.late else torch.zeros_like(fusion)
+        late, fusion, _, _ = self.judge(*_sides(query.encoded, query.kind, candidates))
         return {
             "visual": np.float32(blend.visual) * candidates.recall.astype(np.float32),
-            "late": np.float32(blend.late) * late.cpu().numpy(),
-            "fusion": np.float32(blend.fusion) * fusion.cpu().numpy(),
+            "late": np.float32(blend.late) * late,
+            "fusion": np.float32(blend.fusion) * fusion,
         }
 
     def probability(self, scores: Floats, query: Kind, item: Kind, items: int) -> Floats | None:
@@ -96,29 +102,35 @@ class FusionReranker:
 
     def explain(self, query: Read, candidates: Candidates) -> list[tuple[WordMap, ...]]:
         """Tell where each word of the text looked, from the cross-attention; see `Reranker`."""
-        words, real, cells = self._sides(query.encoded, query.kind, candidates)
-        with torch.inference_mode():
-            attention, weights = self.model.attention(words, real, cells)
+        _, _, attention, shares = self.judge(*_sides(query.encoded, query.kind, candidates))
         # float64, so that the sums are 1 to the last digit a caller can see
-        maps = (attention * weights[..., None]).cpu().numpy().astype(np.float64)  # (n, w, c)
-        spans = [span for span in self._spans(query.text) if span[2] <= words.shape[1]]
+        maps = (attention * shares[..., None]).astype(np.float64)  # (n, w, c)
+        spans = [span for span in self._spans(query.text) if span[2] <= shares.shape[1]]
         return [
             tuple(_word_map(word, grid[start:stop].sum(0)) for word, start, stop in spans) for grid in maps
         ]
 
-    def _sides(self, query: Encoded, kind: Kind, candidates: Candidates) -> tuple[Tensor, Tensor, Tensor]:
-        """Tell the text side from the picture side: words (n or 1, w, d), real (n or 1, w), cells."""
-        assert query.tokens is not None and query.lengths is not None
-        if kind == "text":
-            words, lengths, cells = query.tokens, query.lengths, candidates.tokens
-        else:
-            words, lengths, cells = candidates.tokens, candidates.lengths, query.tokens
-        longest = max(1, int(lengths.max(initial=0)))
-        real = np.arange(longest) < lengths[:, None]
-        return self._unit(words[:, :longest]), torch.from_numpy(real).to(self._device), self._unit(cells)
 
-    def _unit(self, tokens: Tokens) -> Tensor:
-        return torch.from_numpy(tokens.astype(np.float32) / 127).to(self._device)
+def _sides(query: Encoded, kind: Kind, candidates: Candidates) -> tuple[Floats, Bitmap, Floats]:
+    """Tell the text side from the picture side, and lay the query beside each candidate."""
+    assert query.tokens is not None and query.lengths is not None
+    if kind == "text":
+        words, lengths, cells = query.tokens, query.lengths, candidates.tokens
+    else:
+        words, lengths, cells = candidates.tokens, candidates.lengths, query.tokens
+    longest = max(1, int(lengths.max(initial=0)))
+    real = np.arange(longest) < lengths[:, None]
+    n = len(candidates)
+    return _beside(_unit(words[:, :longest]), n), _beside(real, n), _beside(_unit(cells), n)
+
+
+def _unit(tokens: Tokens) -> Floats:
+    return tokens.astype(np.float32) / np.float32(127)
+
+
+def _beside(side: npt.NDArray[Scalar], n: int) -> npt.NDArray[Scalar]:
+    """Repeat one row n times; n rows are returned as they are."""
+    return side if len(side) == n else np.repeat(side, n, axis=0)
 
 
 def _word_map(word: str, share: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> WordMap:

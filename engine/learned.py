@@ -70,6 +70,8 @@ class Learning:
         return found.st_ino, found.st_mtime_ns
 
     def _with(self, model: Model, number: int) -> Model:
+        from engine.encoders.onnx_graph import by_torch
+        from engine.fusion import Judged
         from engine.fusion_reranker import FusionReranker
 
         learned = load(self._gallery, number)
@@ -79,8 +81,9 @@ class Learning:
         if learned.fusion is not None:
             name = f"trained-{number}"
             spans, stamp = model.encoder.word_spans, f"{learned.stamp}/{number}"
-            fusion = learned.fusion.to(model.device)
-            reranker = FusionReranker(fusion, learned.blends, spans, stamp, name=name)
+            fusion = learned.fusion
+            judge = by_torch(Judged(fusion), model.device)
+            reranker = FusionReranker(judge, lambda: fusion, learned.blends, spans, stamp, name=name)
         if learned.reencoder is None:
             return replace(model, reranker=reranker)
         # What the model knows of its answers it learned from the cosines of its own text vectors.

@@ -12,8 +12,10 @@ color                                       a stand-in without weights
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from engine.reencoder import Reencoder
 
 DEFAULT = "mini"
+DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")  # a GPU needs one of them
 REREAD = "+st:"  # in a key, before the sentence model that reads the texts too
 
 
@@ -139,9 +142,17 @@ def _family(key: str) -> tuple[Family, str]:
 
 
 def _default_device() -> str:
+    if not any(map(_is_there, DRIVERS)):
+        return "cpu"  # torch would say so too, after seconds of loading
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _is_there(library: str) -> bool:
+    with suppress(OSError):
+        return bool(ctypes.CDLL(library))
+    return False
 
 
 def _load_mini(_reference: str, device: str | None) -> Model:
@@ -162,9 +173,23 @@ def _mini(device: str | None, words: Path | None, language: str) -> Model:
 
 
 def _pull_mini(_reference: str, progress: Callable[[str], None]) -> Path:
+    return _pulled(None, progress)
+
+
+def _pull_mini_de(_reference: str, progress: Callable[[str], None]) -> Path:
+    return _pulled(bundled_mini("mini-de"), progress)
+
+
+def _pulled(words: Path | None, progress: Callable[[str], None]) -> Path:
     from engine.encoders.weights import pull_mini
 
-    return pull_mini(progress=progress)
+    folder = pull_mini(progress=progress)
+    from engine.encoders.mini import Parts
+    from engine.telling.mini import load_teller
+
+    Parts("cpu", None, words).make_graphs(progress)
+    load_teller().make_graph()
+    return folder
 
 
 def _mini_is_available() -> bool:
@@ -207,6 +232,8 @@ def _reread(model: Model, reader: str) -> Model:
 
 
 def _load_heads(reference: str, device: str | None) -> Model:
+    from engine.encoders.onnx_graph import by_torch
+    from engine.fusion import Judged
     from engine.fusion_reranker import FusionReranker
     from engine.heads import HeadedEncoder
     from engine.learned import load
@@ -230,8 +257,11 @@ def _load_heads(reference: str, device: str | None) -> Model:
     encoder = HeadedEncoder(base.encoder, learned.heads.to(base.device), stamp)
     reranker = None
     if learned.fusion is not None:
-        fusion = learned.fusion.to(base.device)
-        reranker = FusionReranker(fusion, learned.blends, encoder.word_spans, stamp, name="trained-heads")
+        fusion = learned.fusion
+        judge = by_torch(Judged(fusion), base.device)
+        reranker = FusionReranker(
+            judge, lambda: fusion, learned.blends, encoder.word_spans, stamp, name="trained-heads"
+        )
     return Model(encoder, reranker, languages=base.languages, device=base.device)
 
 
@@ -253,7 +283,7 @@ FAMILIES = {
         "mini with German words: reads German, and searches what mini has indexed",
         "as mini (see its model card)",
         _load_mini_de,
-        _pull_mini,
+        _pull_mini_de,
         _mini_is_available,
         space="mini",
     ),

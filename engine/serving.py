@@ -12,6 +12,7 @@ from engine.files import disk_errors
 from engine.gallery import Gallery
 from engine.generation import Generation, forget_model, latest
 from engine.learned import Learning
+from engine.memory import give_back
 from engine.models import Model, load_model
 from engine.rerank import Reranker
 from engine.rerankers import load_reranker
@@ -120,3 +121,4 @@ class Serving:
         fresh.save(self.files.generations, self.gallery)
         with self.view_lock:
             self.generation = fresh
+        give_back()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.fusion import FAMILIES, FusionModel, LateInteraction, Shape
+from engine.fusion import FAMILIES, FusionModel, Judged, LateInteraction, Shape
 
 WIDTH = 16
 
@@ -84,15 +84,15 @@ def test_the_order_of_cells_does_not_matter_but_words_do(model: FusionModel) -> 
 def test_attention_is_where_each_word_looked(model: FusionModel) -> None:
     words, cells = tokens(3, 5, seed=1), tokens(3, 9, seed=2)
     real = torch.arange(5) < torch.tensor([5, 2, 1])[:, None]
-    maps, weights = model.attention(words, real, cells)
+    _, _, maps, weights = Judged(model)(words, real, cells)
     assert maps.shape == (3, 5, 9) and torch.allclose(maps.sum(-1), torch.ones(3, 5), atol=1e-5)
     assert torch.allclose(weights.sum(-1), torch.ones(3), atol=1e-5) and weights[~real].abs().max() == 0
     assert weights[2].tolist() == [1, 0, 0, 0, 0]
-    shared, _ = model.attention(words[:1], real[:1], cells)  # one text against three pictures
+    _, _, shared, _ = Judged(model)(words[:1], real[:1], cells)  # one text against three pictures
     assert torch.allclose(shared[0], maps[0], atol=1e-5)
     bright = cells.clone()
     bright[:, 4] = words[:, 0]  # the fourth cell becomes what the first word means
-    looked, _ = model.attention(words, real, bright)
+    _, _, looked, _ = Judged(model)(words, real, bright)
     assert (looked[:, 0, 4] > maps[:, 0, 4] + 0.1).all()
 
 

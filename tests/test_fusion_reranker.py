@@ -100,7 +100,9 @@ def test_probability_is_a_logistic_of_the_score(loaded: tuple[MiniEncoder, Fusio
 def test_the_same_score_says_less_among_more_items(loaded: tuple[MiniEncoder, FusionReranker]) -> None:
     told = loaded[1]
     blend = replace(told.blends["text", "image"], crowd=1.0, among=1000.0)
-    reranker = FusionReranker(told.model, {("text", "image"): blend}, lambda text: [], "stamp")
+    reranker = FusionReranker(
+        told.judge, lambda: told.model, {("text", "image"): blend}, lambda text: [], "stamp"
+    )
     score = np.array([-blend.offset / blend.slope], np.float32)  # even odds among a thousand
     odds = {}
     for items in (0, 1, 20, 1000, 2000):

@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.encoders.mini_joint import Joint
-from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
+from engine.encoders.mini_shape import WordPieces
+from engine.encoders.mini_towers import ImageTower, TextTower
 from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
 from engine.fusion import FusionModel
 from training import answers, heads, hybrid, measure, measure_answers, plain, reranker

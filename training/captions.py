@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.encoders.mini_towers import TextTower, WordPieces
+from engine.encoders.mini_shape import WordPieces
+from engine.encoders.mini_towers import TextTower
 
 
 def read_groups(data: Path) -> list[list[str]]:
@@ -53,7 +54,7 @@ class CaptionPairs:
             one, other = rng.choice(len(group), size=2, replace=False)
             first.append(group[one])
             second.append(group[other])
-        ids, real = self._pieces.encode([*first, *second])
+        ids, real = map(torch.from_numpy, self._pieces.encode([*first, *second]))
         ids, real = ids[:, :limit], real[:, :limit]
         with torch.no_grad():
             return self._tower.start(ids, real), real

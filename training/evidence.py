@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from engine.calibration import evidence
 from engine.encoders.mini import MiniEncoder
-from engine.encoders.mini_towers import TextTower, WordPieces
+from engine.encoders.mini_shape import WordPieces
+from engine.encoders.mini_towers import TextTower
 from engine.encoders.weights import TEXT_TOWER, TOKENIZER, mini_weights
 from engine.types import Encoded
 from training.data import Photo
@@ -80,7 +81,7 @@ def meanings(captions: Sequence[str]) -> Floats:
     )
     vectors = []
     for start in range(0, len(captions), BATCH):
-        ids, real = pieces.encode(captions[start : start + BATCH])
+        ids, real = map(torch.from_numpy, pieces.encode(captions[start : start + BATCH]))
         hidden = tower.finish(tower.start(ids, real), real)
         share = real[..., None] / real.sum(1)[:, None, None]
         vectors.append(F.normalize((hidden * share).sum(1), dim=-1))

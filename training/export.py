@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.encoders.mini import SCALE
+from engine.encoders.mini_bundle import SCALE
 from engine.encoders.mini_joint import Joint
 from engine.fusion import FusionModel
 from engine.fusion_reranker import Blend

@@ -22,12 +22,9 @@ import torch
 from PIL import Image, ImageEnhance
 
 from engine.encoders.mini import IMAGE_BATCH
-from engine.encoders.mini_towers import (
-    IMAGE_WIDTH,
-    ImageTower,
-    fold_batch_norms,
-    pixels,
-)
+from engine.encoders.mini_shape import pixels
+from engine.encoders.mini_towers import IMAGE_WIDTH, ImageTower, fold_batch_norms
+from engine.types import Bitmap, Ids
 from training.data import SEED, Photo, read_picture
 from training.precision import has_bfloat16, narrow, products
 
@@ -89,7 +86,8 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
         ]
         if images:
             with products():  # only training reads this
-                parts = [stem(pixels(images[i : i + few])) for i in range(0, len(images), few)]
+                some = (images[i : i + few] for i in range(0, len(images), few))
+                parts = [stem(torch.from_numpy(pixels(chosen))) for chosen in some]
             array[wanted] = torch.cat(parts).float().permute(0, 2, 3, 1).numpy().astype(np.float16)
         progress.write_text(str(stop))
         if first // BATCH % 20 == 0:
@@ -146,7 +144,7 @@ class CaptionStates:
 class Pieces(Protocol):
     """A tokenizer of a language model."""
 
-    def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, texts: Sequence[str]) -> tuple[Ids, Bitmap]:
         """Turn texts into ids (n, t) int64 and `real` (n, t) bool."""
         ...
 
@@ -174,7 +172,7 @@ def cache_captions(tower: Tower, pieces: Pieces, photos: Sequence[Photo], cache:
         alike = sorted(range(len(captions)), key=lambda c: len(captions[c]))  # in length: little is padding
         for start, stop in _batches(len(captions), 0):
             chosen = alike[start:stop]
-            ids, real = pieces.encode([captions[c] for c in chosen])
+            ids, real = map(torch.from_numpy, pieces.encode([captions[c] for c in chosen]))
             hidden = tower.start(ids, real)
             means = tower.means(hidden, real).numpy().astype(np.float16)
             half = hidden.numpy().astype(np.float16)

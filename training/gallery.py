@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.encoders.mini_towers import TEXT_LIMIT
+from engine.encoders.mini_shape import TEXT_LIMIT
 from engine.fusion import FusionModel
 from training.features import WHOLE, CaptionStates
 from training.heads import without_ends

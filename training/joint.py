@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from engine.encoders.mini_joint import CAPTIONS, PICTURES, RANK, Joint, nearness
+from engine.encoders.mini_joint import CAPTIONS, PICTURES, Joint, nearness
+from engine.encoders.mini_shape import RANK
 from training.data import SEED, select
 from training.features import MIRROR, WHOLE
 from training.gallery import Gallery, encode_pictures

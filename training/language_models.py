@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.encoders.mini_joint import PlainHead
-from engine.encoders.mini_towers import IMAGE_WIDTH, TEXT_LIMIT
+from engine.encoders.mini_shape import TEXT_LIMIT
+from engine.encoders.mini_towers import IMAGE_WIDTH
+from engine.types import Bitmap, Ids
 from training import own
 from training.checkpoints import Resume
 from training.features import BATCH, CaptionStates, Pieces, Tower
@@ -88,12 +90,12 @@ class BytePieces:
         self._tokenizer = tokenizer
         self._mark = mark
 
-    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def encode(self, texts: Sequence[str]) -> tuple[Ids, Bitmap]:
         """Turn texts into ids (n, t) int64 and `real` (n, t) bool, t being the longest of them."""
         encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         rows = [torch.tensor([self._mark, *row.ids[: TEXT_LIMIT - 1]]) for row in encoded]
         ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self._mark)
-        return ids, torch.arange(ids.shape[1]) < torch.tensor([[len(row)] for row in rows])
+        return ids.numpy(), np.arange(ids.shape[1]) < np.array([[len(row)] for row in rows])
 
 
 class Clock:
@@ -138,7 +140,7 @@ def sentence_vectors(tower: Tower, pieces: Pieces, texts: Sequence[str]) -> Tens
     order = np.argsort([len(text) for text in texts], kind="stable")
     found = []
     for rows in np.array_split(order, min(PARTS, len(texts))):
-        ids, real = pieces.encode([texts[row] for row in rows])
+        ids, real = map(torch.from_numpy, pieces.encode([texts[row] for row in rows]))
         with torch.no_grad():
             hidden = tower.start(ids, real)
         found.append(tower.means(hidden, real))

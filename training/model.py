@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from engine.encoders.mini_heads import TOKEN_DIM, Head
+from engine.encoders.mini_heads import Head
+from engine.encoders.mini_shape import TOKEN_DIM
 from engine.encoders.mini_towers import IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower
 from engine.fusion import LateInteraction
 

@@ -22,7 +22,8 @@ from timm.data.imagenet_info import ImageNetInfo
 from torch import Tensor, nn
 
 from engine.encoders.mini_joint import Joint
-from engine.encoders.mini_towers import CLASSES, ImageTower, TextTower, WordPieces
+from engine.encoders.mini_shape import WordPieces
+from engine.encoders.mini_towers import CLASSES, ImageTower, TextTower
 from training.checkpoints import save_checkpoint
 from training.data import SEED, select
 from training.features import WHOLE
@@ -91,7 +92,7 @@ def read_texts(towers: Towers, model: Model, texts: Sequence[str]) -> tuple[Tens
     """Encode texts by the tuned head (n, DIM) and by the published tower (n, TEXT_WIDTH)."""
     vectors, means = [], []
     for start in range(0, len(texts), TEXTS):
-        ids, real = towers.pieces.encode(texts[start : start + TEXTS])
+        ids, real = map(torch.from_numpy, towers.pieces.encode(texts[start : start + TEXTS]))
         with products():  # only training reads this
             hidden = towers.text.start(ids, real)
             vectors.append(model.texts(hidden, real)[0])

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.encoders.mini_heads import TOKEN_DIM
+from engine.encoders.mini_shape import TOKEN_DIM
 from engine.fusion import FusionModel, Shape
 from training.checkpoints import Resume
 from training.data import SEED

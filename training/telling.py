@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 from engine.encoders.mini import MiniEncoder, load_mini
-from engine.telling.packing import pack
+from engine.telling.packing import READER, pack
 from engine.telling.reader import Reader
 from engine.telling.sentences import Manner
 from engine.telling.sight import Seen, Sight
@@ -152,7 +152,7 @@ def export(
     np.savez_compressed(BUNDLE / "sight.npz", **sight.kept())  # type: ignore[arg-type]
     np.savez_compressed(BUNDLE / "sentences.npz", **sentences)  # type: ignore[arg-type]
     weights = pack({name: tensor.numpy() for name, tensor in reader.state_dict().items()})
-    np.savez_compressed(BUNDLE / "reader.npz", **weights)  # type: ignore[arg-type]
+    np.savez_compressed(BUNDLE / READER, **weights)  # type: ignore[arg-type]
     config = {
         "seed": SEED,
         "manner": asdict(Manner()),

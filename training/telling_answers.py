@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.telling.asked import COLORS, COUNTS, KINDS, PLACES
-from engine.telling.reader import Asked, Reader
+from engine.telling.reader import Reader
 from engine.telling.words import split
 from engine.types import Floats, Tokens
 from training.data import SEED
@@ -48,8 +48,10 @@ class Classroom:
     tokens: Tokens
     answers: Sequence[str]
 
-    def batch(self, questions: Sequence[Question], mirrored: npt.NDArray[np.bool_] | None = None) -> Asked:
-        """Put questions together for the reader."""
+    def batch(
+        self, questions: Sequence[Question], mirrored: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Tensor, ...]:
+        """Put questions together for the reader: what `Reader.forward` takes."""
         texts = [split(question.text) for question in questions]
         ids = torch.zeros(len(texts), max(map(len, texts)), dtype=torch.int64)
         real = torch.zeros_like(ids, dtype=torch.bool)
@@ -70,7 +72,7 @@ class Classroom:
         places = np.array([self.called.get(answer, -1) for answer in self.answers])
         answers = np.where(places >= 0, self.calls[photos][:, places].astype(np.float32), 0)
         there = real[..., None]
-        return Asked(
+        return (
             self.meanings[ids] * there,
             self.looks[ids] * there,
             calls,
@@ -111,7 +113,7 @@ def train(
             some = [known[place] for place in order[start : start + BATCH]]
             right = [[number[a] for a in q.answers if number.get(a, -1) in kinds[q.kind]] for q in some]
             target = torch.tensor([int(rng.choice(places)) for places in right])
-            logits, _ = reader(room.batch(some, rng.random(len(some)) < 0.5))
+            logits, _ = reader(*room.batch(some, rng.random(len(some)) < 0.5))
             logits = logits + torch.stack([masks[q.kind] for q in some])
             chances = logits.log_softmax(-1)
             wide = -(chances.clamp(min=-20) * (logits > -1e3)).sum(-1) / (logits > -1e3).sum(-1)
@@ -141,7 +143,7 @@ def predict(
     logits = []
     with torch.inference_mode():
         for start in range(0, len(questions), BATCH):
-            found, _ = reader(room.batch(questions[start : start + BATCH]))
+            found, _ = reader(*room.batch(questions[start : start + BATCH]))
             logits.append(found[:, list(places)].numpy())
     names = [room.answers[place] for place in places]
     right = np.array([[name in question.answers for name in names] for question in questions])

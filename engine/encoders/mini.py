@@ -1,8 +1,8 @@
 """MiniEncoder: the embedded default model, two published towers under heads trained here.
 
 The published weights come from the cache directory (`weights.py`); what training made, heads and
-tuned last layers, is bundled with the package: safetensors (matrices in int8, a scale for each row;
-all else float16) and a `config.json`.
+tuned last layers, is bundled with the package (`mini_bundle.py`). What runs them on a CPU are graphs,
+where these are kept beside the weights (`onnx_graph.py`), else torch, which is loaded then.
 
 `mini-de` is the same model with German word pieces in place of the English ones. Its pictures are
 mini's to the last bit and its texts lie in the same space, so it has mini's stamp.
@@ -10,27 +10,22 @@ mini's to the last bit and its texts lie in the same space, so it has mini's sta
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
-import torch
 from PIL.Image import Image
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from safetensors import safe_open
+from safetensors.numpy import load_file
 
-from engine.encoders import mini_heads, mini_towers
-from engine.encoders.bert import Unfilled
-from engine.encoders.mini_heads import Head
-from engine.encoders.mini_joint import DIALS, JOINT_DIM, Joint
-from engine.encoders.mini_towers import ImageTower, TextTower, WordPieces
-from engine.encoders.onnx_graph import Tower, fastest
+from engine.encoders.mini_bundle import PIECES, bundle_digest, digest, read_bundle
+from engine.encoders.mini_shape import GRID, JOINT_DIM, SIDE, TEXT_LIMIT, TOKEN_DIM, WordPieces, pixels
+from engine.encoders.onnx_graph import Example, Run, by_torch, kept_graph, make_graph
 from engine.encoders.weights import (
-    IMAGE_TOWER,
     MANIFEST,
     TEXT_TOWER,
     TOKENIZER,
@@ -38,16 +33,31 @@ from engine.encoders.weights import (
     cache_directory,
     mini_weights,
 )
-from engine.fusion import CROSS, FusionModel, Shape
 from engine.fusion_reranker import Blend, FusionReranker, direction
-from engine.types import Encoded, Floats
+from engine.types import Encoded, Floats, Ids
 
-CELLS = mini_towers.GRID**2
-WORDS = mini_towers.TEXT_LIMIT - 2  # [CLS] and [SEP] are no words
+if TYPE_CHECKING:
+    from engine.encoders.mini_modules import Modules
+
+CELLS = GRID**2
+WORDS = TEXT_LIMIT - 2  # [CLS] and [SEP] are no words
 IMAGE_BATCH = 4  # larger ones fall out of the processor's cache: 32 take twice as long a picture
 TEXT_BATCH = 64
-SCALE = "/scale"  # ends the name of the scales of a tensor's rows
+GRAPHS = 1  # of the modules as they are now: another number where they give something else
 T = TypeVar("T")
+Part: TypeAlias = Literal["image", "text", "judged"]
+EXAMPLES: Mapping[Part, Example] = {
+    "image": Example([np.zeros((2, 3, SIDE, SIDE), np.float32)], [{0: "n"}]),
+    "text": Example([np.ones((2, 5), np.int64), np.ones((2, 5), bool)], [{0: "n", 1: "t"}] * 2),
+    "judged": Example(
+        [
+            np.ones((2, 5, TOKEN_DIM), np.float32),
+            np.ones((2, 5), bool),
+            np.ones((2, CELLS, TOKEN_DIM), np.float32),
+        ],
+        [{0: "n", 1: "t"}, {0: "n", 1: "t"}, {0: "n"}],
+    ),
+}
 
 
 def load_mini(
@@ -57,63 +67,93 @@ def load_mini(
 
     `words` is the folder of word pieces of another language than English.
     """
-    folder = bundle or bundled_mini()
-    trained = read_bundle(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    encoder = MiniEncoder(trained, device, words)
-    family = config.get("family", CROSS)
-    with Unfilled():
-        fusion = FusionModel(Shape(mini_heads.TOKEN_DIM, config["depth"], family))
-    _load(fusion, trained, "fusion.")
+    parts = Parts(device, bundle, words)
+    encoder = MiniEncoder(parts)
+    config = json.loads((parts.bundle / "config.json").read_text(encoding="utf-8"))
     blends = {direction(name): Blend(**values) for name, values in config["blends"].items()}
-    stamp = _digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])
-    return encoder, FusionReranker(fusion.to(device), blends, encoder.word_spans, stamp)
+    stamp = digest([encoder.stamp, json.dumps(config["blends"], sort_keys=True)])
+    reranker = FusionReranker(
+        lambda *sides: parts.judged(*sides),
+        lambda: parts.modules.judged.model,
+        blends,
+        encoder.word_spans,
+        stamp,
+    )
+    return encoder, reranker
+
+
+class Parts:
+    """What runs the three parts of `mini`, each found when it is first needed."""
+
+    def __init__(self, device: str, bundle: Path | None, words: Path | None) -> None:
+        folder = mini_weights()
+        self.device = device
+        self.bundle = bundle or bundled_mini()
+        self.words = words
+        self.stamp = digest(
+            [(folder / MANIFEST).read_text(encoding="utf-8"), bundle_digest(read_bundle(self.bundle))]
+        )
+        self._has_graphs = device == "cpu" and bundle is None
+
+    @cached_property
+    def modules(self) -> Modules:
+        """The parts in torch."""
+        from engine.encoders.mini_modules import Modules
+
+        return Modules(self.bundle, self.words)
+
+    @cached_property
+    def image(self) -> Run:
+        """Pixels to vectors and tokens. Whoever reads pictures has the time to make graphs first."""
+        if self._graph("image") is None:
+            self.make_graphs()
+        return self._found("image")
+
+    @cached_property
+    def text(self) -> Run:
+        """Word pieces, and which are real, to vectors and tokens."""
+        return self._found("text")
+
+    @cached_property
+    def judged(self) -> Run:
+        """See `engine.fusion.Judged`."""
+        return self._found("judged")
+
+    def make_graphs(self, progress: Callable[[str], None] = lambda _line: None) -> None:
+        """Make the graphs that are not kept yet, or cannot be read."""
+        for part, example in EXAMPLES.items():
+            if self._has_graphs and self._graph(part) is None:
+                kept = self._kept(part)
+                progress(f"making {kept.name}, which ONNX Runtime runs: some ten seconds")
+                make_graph(getattr(self.modules, part), example, kept)
+
+    def _found(self, part: Part) -> Run:
+        return self._graph(part) or by_torch(getattr(self.modules, part), self.device)
+
+    def _graph(self, part: Part) -> Run | None:
+        return kept_graph(self._kept(part)) if self._has_graphs else None
+
+    def _kept(self, part: Part) -> Path:
+        """Name a graph's file after all that it hangs on."""
+        pieces = self.words / PIECES if self.words and part == "text" else None
+        own = sha256(pieces.read_bytes()).hexdigest() if pieces else ""
+        return cache_directory() / f"{self._prefix(part)}-{digest([self.stamp, own, str(GRAPHS)])}.onnx"
+
+    def _prefix(self, part: Part) -> str:
+        return f"{self.words.name}-{part}" if self.words and part == "text" else part
 
 
 class MiniEncoder:
     """EfficientNet-Lite2 and all-MiniLM-L6-v2 in one joint space."""
 
     dim = JOINT_DIM
-    text_limit = mini_towers.TEXT_LIMIT
+    text_limit = TEXT_LIMIT
 
-    def __init__(self, trained: dict[str, Tensor], device: str = "cpu", words: Path | None = None) -> None:
-        folder = mini_weights()
-        self.name = words.name if words else "mini"
-        self._device = torch.device(device)
-        self._image_tuned = {name: t for name, t in trained.items() if name.startswith("image_top.")}
-        self._text = TextTower(load_file(folder / TEXT_TOWER))
-        with Unfilled():
-            self._image_head = Head(mini_towers.IMAGE_WIDTH)
-            self._text_head = Head(mini_towers.TEXT_WIDTH)
-            self._joint = Joint()
-        self._pieces = WordPieces((words or folder) / TOKENIZER)
-        _load(self._text.top, trained, "text_top.", partly=True)
-        _load(self._image_head, trained, "image_head.")
-        _load(self._text_head, trained, "text_head.")
-        _load(self._joint, trained, "joint.")
-        if words:
-            self._text.learn(*_read_pieces(words))
-        for part in (self._text, self._image_head, self._text_head, self._joint):
-            part.to(self._device).eval()
-        self.stamp = _digest([(folder / MANIFEST).read_text(encoding="utf-8"), _bundle_digest(trained)])
-
-    @cached_property
-    def _image(self) -> ImageTower:
-        """The image tower, which is loaded when the first picture comes: a search by words needs none."""
-        tower = ImageTower(load_file(mini_weights() / IMAGE_TOWER))
-        _load(tower.top, self._image_tuned, "image_top.", partly=True)
-        self._image_tuned = {}
-        mini_towers.fold_batch_norms(tower)
-        return tower.to(self._device).eval()
-
-    @cached_property
-    def _look(self) -> Tower:
-        """What runs the image tower."""
-        tower = self._image
-        if self._device.type != "cpu":
-            return tower
-        example = torch.zeros(2, 3, mini_towers.SIDE, mini_towers.SIDE)
-        return fastest(tower, example, cache_directory() / f"image-{_bundle_digest(tower.state_dict())}.onnx")
+    def __init__(self, parts: Parts) -> None:
+        self.name = parts.words.name if parts.words else "mini"
+        self.stamp = parts.stamp
+        self._parts = parts
+        self._pieces = WordPieces((parts.words or mini_weights()) / TOKENIZER)
 
     def encode_image(self, images: Sequence[Image]) -> Encoded:
         """Encode upright RGB pictures; the grid of tokens covers the whole picture, row by row."""
@@ -134,29 +174,45 @@ class MiniEncoder:
     def word_inputs(self, words: Sequence[str]) -> Floats:
         """Return what the text tower starts from: the mean embedding of each word's pieces, (n, 384)."""
         ids, real = self._pieces.encode(words)
-        real = (
-            real & (real.cumsum(1) > 1) & (real.cumsum(1) < real.sum(1, keepdim=True))
-        )  # no [CLS], no [SEP]
-        with torch.inference_mode():
-            found = self._text.embeddings.word_embeddings(ids.to(self._device)).cpu() * real[..., None]
-        means: Floats = (found.sum(1) / real.sum(1, keepdim=True).clamp(min=1)).numpy()
+        places = real.cumsum(1)
+        real = real & (places > 1) & (places < real.sum(1, keepdims=True))  # no [CLS], no [SEP]
+        found = self._embedded(ids) * real[..., None]
+        means: Floats = found.sum(1) / real.sum(1, keepdims=True).clip(min=1).astype(np.float32)
         return means
 
-    def _encode_images(self, images: Sequence[Image]) -> tuple[Tensor, Tensor, Tensor]:
-        grid, means = self._look(mini_towers.pixels(images).to(self._device))
-        real = torch.ones(grid.shape[:2], dtype=torch.bool, device=self._device)
-        vectors, tokens = self._image_head(grid, real)
-        return self._joint.pictures(vectors, means, self._image.classifier(means)), tokens, real.sum(1)
+    def _embedded(self, ids: Ids) -> Floats:
+        """Return the embeddings of word pieces (n, t, 384); those of another language mix English ones."""
+        if self._mixed is None:
+            return self._embeddings[ids]
+        english, shares = self._mixed
+        mixed: Floats = np.einsum("nts,ntsd->ntd", shares[ids], self._embeddings[english[ids]])
+        return mixed
 
-    def _encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-        ids, real = (tensor.to(self._device) for tensor in self._pieces.encode(texts))
-        hidden = self._text.start(ids, real)
-        vectors, tokens = self._text_head(self._text.finish(hidden, real), real)
-        vectors = self._joint.texts(vectors, self._text.means(hidden, real))
+    @cached_property
+    def _embeddings(self) -> Floats:
+        with safe_open(mini_weights() / TEXT_TOWER, "numpy") as tower:
+            embeddings: Floats = tower.get_tensor("embeddings.word_embeddings.weight")
+        return embeddings
+
+    @cached_property
+    def _mixed(self) -> tuple[Ids, Floats] | None:
+        """Which English pieces each piece of another language is made of, and their shares: (pieces, s)."""
+        if self._parts.words is None:
+            return None
+        kept = load_file(self._parts.words / PIECES)
+        return kept["english"].astype(np.int64), kept["shares"].astype(np.float32)
+
+    def _encode_images(self, images: Sequence[Image]) -> tuple[Floats, Floats, Ids]:
+        vectors, tokens = self._parts.image(pixels(images))
+        return vectors, tokens, np.full(len(images), CELLS)
+
+    def _encode_texts(self, texts: Sequence[str]) -> tuple[Floats, Floats, Ids]:
+        ids, real = self._pieces.encode(texts)
+        vectors, tokens = self._parts.text(ids, real)
         lengths = real.sum(1) - 2
-        words = torch.zeros(len(texts), WORDS, tokens.shape[-1], device=self._device)
-        for i, length in enumerate(lengths.tolist()):
-            words[i, :length] = tokens[i, 1 : 1 + length]
+        words = np.zeros((len(texts), WORDS, TOKEN_DIM), np.float32)
+        for own, made, length in zip(words, tokens, lengths.tolist(), strict=True):
+            own[:length] = made[1 : 1 + length]
         return vectors, words, lengths
 
 
@@ -164,64 +220,14 @@ def _in_batches(
     inputs: Sequence[T],
     size: int,
     positions: int,
-    encode: Callable[[Sequence[T]], tuple[Tensor, Tensor, Tensor]],
+    encode: Callable[[Sequence[T]], tuple[Floats, Floats, Ids]],
 ) -> Encoded:
     """Encode inputs batch by batch and lay the results end to end."""
     vectors = np.empty((len(inputs), JOINT_DIM), np.float32)
-    tokens = np.empty((len(inputs), positions, mini_heads.TOKEN_DIM), np.int8)
+    tokens = np.empty((len(inputs), positions, TOKEN_DIM), np.int8)
     lengths = np.empty(len(inputs), np.int16)
-    with torch.inference_mode():
-        for start in range(0, len(inputs), size):
-            here = slice(start, min(len(inputs), start + size))
-            found = encode(inputs[here])
-            vectors[here] = found[0].cpu().numpy()
-            tokens[here] = (found[1] * 127).round().to(torch.int8).cpu().numpy()
-            lengths[here] = found[2].to(torch.int16).cpu().numpy()
+    for start in range(0, len(inputs), size):
+        here = slice(start, min(len(inputs), start + size))
+        vectors[here], made, lengths[here] = encode(inputs[here])
+        tokens[here] = np.rint(made * 127)
     return Encoded(vectors, tokens, lengths)
-
-
-def read_bundle(folder: Path) -> dict[str, Tensor]:
-    """Read every tensor of a bundle as float32."""
-    kept: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        kept.update(load_file(path))
-    return unpacked(kept)
-
-
-def unpacked(kept: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Turn tensors as they are kept into float32: int8 rows times their scales, the others as they are."""
-    tensors = {}
-    for name, tensor in kept.items():
-        if tensor.dtype == torch.int8:
-            scale = kept[name + SCALE].view(-1, *[1] * (tensor.ndim - 1))
-            tensors[name] = tensor.float() * scale
-        elif not name.endswith(SCALE):
-            tensors[name] = tensor.float()
-    return tensors
-
-
-def _read_pieces(folder: Path) -> tuple[Tensor, Tensor]:
-    """Read which English word pieces each piece of another language is made of, and their shares."""
-    kept = load_file(folder / "pieces.safetensors")
-    return kept["english"].long(), kept["shares"].float()
-
-
-def _load(module: nn.Module, trained: dict[str, Tensor], prefix: str, partly: bool = False) -> None:
-    """Load the tensors named with a prefix; `partly` lets the others stay as they are."""
-    state = {name.removeprefix(prefix): t for name, t in trained.items() if name.startswith(prefix)}
-    done = module.load_state_dict(state, strict=not partly, assign=True)
-    assert not done.unexpected_keys, done.unexpected_keys
-
-
-def _bundle_digest(trained: dict[str, Tensor]) -> str:
-    return _digest(f"{name} {_tensor_digest(tensor)}" for name, tensor in sorted(trained.items()))
-
-
-def _tensor_digest(tensor: Tensor) -> str:
-    return hashlib.sha256(tensor.contiguous().view(-1).numpy().data).hexdigest()
-
-
-def _digest(parts: Sequence[str] | Iterator[str]) -> str:
-    """Make a stamp of what the vectors hang on, preprocessing included."""
-    constants = (mini_towers.SIDE, mini_towers.MEAN, mini_towers.STD, mini_towers.TEXT_LIMIT, *DIALS)
-    return hashlib.sha256("\n".join([repr(constants), *parts]).encode()).hexdigest()[:16]

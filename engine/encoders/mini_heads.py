@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.encoders.mini_shape import TOKEN_DIM
+
 DIM = 512  # of the joint space
-TOKEN_DIM = 128
 POOL_HEADS = 8
 
 

@@ -18,17 +18,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.encoders.mini_heads import DIM
+from engine.encoders.mini_shape import (
+    CAPTION_CROWD,
+    CLASS_SHARE,
+    CONSTANT,
+    PICTURE_CROWD,
+    PLAIN_SHARE,
+    RANK,
+    SHARPNESS,
+)
 from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH
 
-RANK = 254  # of the two opinions together, by principal components
-JOINT_DIM = RANK + 2
 CAPTIONS, PICTURES = 9_600, 2_000  # in the banks
-PLAIN_SHARE = 0.5  # of the plain heads, beside 1 of the tuned towers
-CLASS_SHARE = 0.5
-SHARPNESS = 25.0  # of the mean over a bank: the nearest count most
-CAPTION_CROWD, PICTURE_CROWD = 0.8, 0.5  # how much is taken off a picture's score, and a text's
-CONSTANT = 0.5  # what a query's vector holds where an item's holds what is taken off
-DIALS = (PLAIN_SHARE, CLASS_SHARE, SHARPNESS, CAPTION_CROWD, PICTURE_CROWD, CONSTANT)
 
 
 class PlainHead(nn.Module):

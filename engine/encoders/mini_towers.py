@@ -9,38 +9,22 @@ the first twice.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.encoders.bert import Bert, BertShape, Unfilled
 
-SIDE = 260  # pixels; squashed to a square, so that the grid maps linearly on the whole picture
-MEAN, STD = 0.498, 0.502
-GRID = 9
 IMAGE_WIDTH = 1280
 CLASSES = 1000  # of ImageNet
 TEXT_WIDTH = 384
-TEXT_LIMIT = 64  # tokens, [CLS] and [SEP] included
 TEXT_FROZEN = 3  # of the six layers
 MINILM = BertShape(TEXT_WIDTH, layers=6, heads=12, inner=1536)
-
-
-def pixels(images: Sequence[Image.Image]) -> Tensor:
-    """Turn upright RGB pictures into the image tower's input: (n, 3, SIDE, SIDE), channels last."""
-    squashed = [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images]
-    batch = torch.from_numpy(np.stack(squashed))  # (n, SIDE, SIDE, 3) uint8
-    scaled = (batch.to(torch.float32) / 255 - MEAN) / STD
-    return scaled.permute(0, 3, 1, 2)  # a view: channels stay last in memory
 
 
 class ImageTower(nn.Module):
@@ -137,44 +121,3 @@ class TextTower(nn.Module):
             hidden = layer(hidden, real[:, None, None, :])
         share = real[..., None] / real.sum(1)[:, None, None]
         return F.normalize((hidden.float() * share).sum(1), dim=-1)
-
-
-class WordPieces:
-    """A tokenizer of BERT's kind, cut to TEXT_LIMIT."""
-
-    def __init__(self, path: Path) -> None:
-        self._tokenizer = Tokenizer.from_file(str(path))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._ends = [self._tokenizer.token_to_id(mark) for mark in ("[CLS]", "[SEP]")]
-
-    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Turn texts into ids (n, t) int64 and `real` (n, t) bool, t being the longest of them."""
-        first, last = self._ends
-        rows = [
-            [first, *row.ids[: TEXT_LIMIT - 2], last]
-            for row in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        ]
-        ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
-        real = torch.zeros_like(ids, dtype=torch.bool)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.tensor(row)
-            real[i, : len(row)] = True
-        return ids, real
-
-    def count(self, text: str) -> int:
-        """Count a text's word pieces, uncut, with [CLS] and [SEP]."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids) + 2
-
-    def spans(self, text: str) -> list[tuple[str, int, int]]:
-        """List the words of a text with the pieces each covers: (word, start, stop), [CLS] not counted."""
-        row = self._tokenizer.encode(text, add_special_tokens=False)
-        spans: list[tuple[str, int, int]] = []
-        for piece, word in enumerate(row.word_ids[: TEXT_LIMIT - 2]):
-            begin, end = row.offsets[piece]
-            if piece and word == row.word_ids[piece - 1]:
-                start = spans[-1][1]
-                spans[-1] = (text[row.offsets[start][0] : end], start, piece + 1)
-            else:
-                spans.append((text[begin:end], piece, piece + 1))
-        return spans

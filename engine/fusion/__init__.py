@@ -2,7 +2,7 @@
 
 Two pair functions over unit tokens: `LateInteraction`, and a `Judge` of one of three families. The
 judge of every family keeps one contract: words (n, w, dim) with `real` (n, w) and cells (n, c, dim)
-give a verdict (n,), and `attention` says where each word looked.
+give a verdict (n,), and `explained` says beside it where each word looked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.fusion.judge import Judge
 from engine.fusion.late import LateInteraction
 from engine.fusion.layers import FAMILIES
 
-__all__ = ["CROSS", "FAMILIES", "FusionModel", "Judge", "LateInteraction", "Shape"]
+__all__ = ["CROSS", "FAMILIES", "FusionModel", "Judge", "Judged", "LateInteraction", "Shape"]
 CROSS = "cross"
 
 
@@ -49,10 +49,20 @@ class FusionModel(nn.Module):
         words = self.aligned(words)
         return self.late(words, real, cells), self.cross(words, real, cells)
 
-    def attention(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Say where each word looks (n, w, c), and its share (n, w); see `Judge.attention`."""
-        return self.cross.attention(self.aligned(words), real, cells)
-
     def aligned(self, words: Tensor) -> Tensor:
         """Turn words toward the cells, where that was learned."""
         return F.normalize(self.align(words), dim=-1) if self.shape.align else words
+
+
+class Judged(nn.Module):
+    """All that a fusion model has to say of n pairs."""
+
+    def __init__(self, model: FusionModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Give both scores (n,), and where each word looks: see `Judge.explained`."""
+        words = self.model.aligned(words)
+        verdict, attention, shares = self.model.cross.explained(words, real, cells)
+        return self.model.late(words, real, cells), verdict, attention, shares

@@ -37,24 +37,27 @@ class Judge(nn.Module):
     def forward(self, words: Tensor, real: Tensor, cells: Tensor) -> Tensor:
         """Judge n pairs, or one side against n of the other (its first axis being 1): (n,)."""
         states, weights, _ = self._read(words, real, cells)
-        verdict: Tensor = self.verdict((states * weights[..., None]).sum(1))[:, 0]
-        return verdict * real.any(-1)
+        return self._verdict(states, weights, real)
 
-    def attention(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Say where each word looks (n, w, c), over entry, layers and heads, and its share (n, w)."""
-        _, weights, maps = self._read(words, real, cells)
-        return torch.stack(maps).mean(0), weights * real
+    def explained(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Judge, and say where each word looks (n, w, c), over all layers and heads, and its share (n, w)."""
+        states, weights, maps = self._read(words, real, cells)
+        return self._verdict(states, weights, real), torch.stack(maps).mean(0), weights * real
 
     def states(self, words: Tensor, real: Tensor, cells: Tensor) -> Tensor:
         """Return what each word has become by reading the cells (n, w, width)."""
         return self._read(words, real, cells)[0]
+
+    def _verdict(self, states: Tensor, weights: Tensor, real: Tensor) -> Tensor:
+        verdict: Tensor = self.verdict((states * weights[..., None]).sum(1))[:, 0]
+        return verdict * real.any(-1)
 
     def _read(self, words: Tensor, real: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Let the words read: their states (n, w, width), their weights (n, w), and each attention."""
         fits = fits_of(words, cells)  # (n, w, c)
         maps = [(10 * fits).softmax(-1)]
         states = self.word(words) + self.match(words * (maps[0] @ cells) * words.shape[-1])
-        seen = cells if self.cell is None else self.cell(cells).expand(len(fits), -1, -1)
+        seen = cells if self.cell is None else self.cell(cells).expand(fits.shape[0], -1, -1)
         for layer in self.layers:
             states, seen, looked = layer(states, real, seen, fits)
             maps.append(looked)

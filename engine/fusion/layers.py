@@ -44,7 +44,7 @@ class Stream(nn.Module):
         (query,) = _split(self.query(self.norms[0](states)), 1, self.heads)
         bias = self.sharpness * fits[:, None]  # (n, heads, t, u)
         bias = bias + _hidden(there, bias)
-        if len(other) == len(states) > 1 and states.shape[1] < other.shape[1]:
+        if other.shape[0] == states.shape[0] > 1 and states.shape[1] < other.shape[1]:
             looked, found = self._look(query, other, bias)
         else:
             keys, values = _split(self.cells(other), 2, self.heads)
@@ -139,7 +139,7 @@ FAMILIES: dict[str, type[Layer]] = {"cross": CrossLayer, "two": TwoLayer, "singl
 
 def fits_of(words: Tensor, cells: Tensor) -> Tensor:
     """Multiply each word (n or 1, w, dim) with each cell (n or 1, c, dim) of its pair: (n, w, c)."""
-    if len(words) == 1 < len(cells):  # one text, many pictures: one product in place of n small ones
+    if words.shape[0] == 1 < cells.shape[0]:  # one text, many pictures: one product in place of n small ones
         return (cells @ words[0].T).transpose(1, 2).contiguous()
     return words @ cells.transpose(1, 2)
 

@@ -10,28 +10,35 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection, Sequence
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL.Image import Image
 
-from engine.encoders.mini import MiniEncoder, load_mini
-from engine.encoders.weights import bundled_mini
+from engine.encoders.mini import GRAPHS, MiniEncoder, load_mini
+from engine.encoders.mini_bundle import digest
+from engine.encoders.mini_shape import GRID
+from engine.encoders.mini_shape import TOKEN_DIM as LOOK
+from engine.encoders.onnx_graph import Example, Run, by_torch, kept_graph, make_graph
+from engine.encoders.weights import bundled_mini, cache_directory
 from engine.errors import BadInput
 from engine.telling import Answer, Caption
 from engine.telling.asked import kind_of
 from engine.telling.grams import Grams
-from engine.telling.packing import unpack
-from engine.telling.reader import Asked, Reader
+from engine.telling.packing import READER
 from engine.telling.sentences import Manner, Writer, as_text
 from engine.telling.sight import Sight, unit
 from engine.telling.words import looks, meanings, split
 from engine.types import Floats, Tokens
 
+if TYPE_CHECKING:
+    from engine.telling.reader import Reader
+
 BUNDLE = "mini-tell"
-GRID = 9
+MEANING = 384  # numbers of an embedded word piece
 ALTERNATIVES = 4
 MOST_KNOWN = 10_000  # words of questions that are kept
 
@@ -61,11 +68,7 @@ class MiniTeller:
         self.kinds: dict[str, dict[str, Any]] = config["kinds"]
         self.answers: list[str] = config["answers"]
         self._called = [self._number.get(answer, -1) for answer in self.answers]
-        self.reader = Reader(len(self.answers))
-        with np.load(folder / "reader.npz") as arrays:
-            weights = {name: torch.from_numpy(array) for name, array in unpack(arrays).items()}
-        self.reader.load_state_dict(weights)
-        self.reader.eval()
+        self._folder = folder
         self._last = (np.empty(0, np.float32), np.empty(0, np.float32))
         self._known: dict[str, tuple[Floats, Floats]] = {}
 
@@ -136,18 +139,33 @@ class MiniTeller:
         mean, look = (np.stack([self._known[word][side] for word in words]) for side in (0, 1))
         called = [calls[self._number[word]] if word in self._number else 0.0 for word in words]
         answers = np.where(np.array(self._called) >= 0, calls[self._called], 0.0)
-        asked = Asked(
-            torch.from_numpy(mean)[None],
-            torch.from_numpy(look)[None],
-            torch.tensor([called], dtype=torch.float32),
-            torch.ones(1, len(words), dtype=torch.bool),
-            torch.from_numpy(cells)[None],
-            torch.from_numpy(answers.astype(np.float32))[None],
-        )
-        with torch.inference_mode():
-            logits, looked = self.reader(asked)
-        share = looked[0].numpy().astype(np.float64)
-        return logits[0].numpy(), (share / share.sum()).astype(np.float32)
+        asked = mean, look, np.array(called, np.float32), np.ones(len(words), bool), cells
+        logits, looked = self._reader(*(one[None] for one in asked), answers.astype(np.float32)[None])
+        share = looked[0].astype(np.float64)
+        return logits[0], (share / share.sum()).astype(np.float32)
+
+    @cached_property
+    def _reader(self) -> Run:
+        return kept_graph(self._kept()) or by_torch(self._module(), "cpu")
+
+    def make_graph(self) -> None:
+        """Make the graph of the reader, if it is not kept yet or cannot be read."""
+        if kept_graph(self._kept()) is None:
+            count = len(self.answers)
+            words = [np.ones((2, 5, MEANING), np.float32), np.ones((2, 5, LOOK), np.float32)]
+            words += [np.ones((2, 5), np.float32), np.ones((2, 5), bool)]
+            pictures = [np.ones((2, GRID**2, LOOK), np.float32), np.ones((2, count), np.float32)]
+            axes = [{0: "n", 1: "t"}] * len(words) + [{0: "n"}] * len(pictures)
+            make_graph(self._module(), Example([*words, *pictures], axes), self._kept())
+
+    def _kept(self) -> Path:
+        own = sha256((self._folder / READER).read_bytes()).hexdigest()
+        return cache_directory() / f"reader-{digest([own, str(GRAPHS)])}.onnx"
+
+    def _module(self) -> Reader:
+        from engine.telling.reader import load_reader
+
+        return load_reader(self._folder, len(self.answers))
 
     def _calls(self, cells: Floats) -> Floats:
         """Return what a picture calls for; several questions are asked of one, so the last is kept."""

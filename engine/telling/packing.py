@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engine.types import Floats
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
+READER = "reader.npz"  # the reader's file in a bundle
 STEP = ".step"
 
 

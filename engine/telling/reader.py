@@ -7,29 +7,15 @@ what was read, and from how much the picture calls for the word itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.telling.packing import READER, unpack
+
 CELLS, LOOK, MEANING = 81, 128, 384
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """n questions with their pictures.
-
-    `meanings` (n, t, 384), `looks` (n, t, 128), `calls` (n, t), and `real` (n, t) bool are of the words;
-    `cells` is
-    (n, 81, 128); `answers` (n, a) is how much the pictures call for each answer.
-    """
-
-    meanings: Tensor
-    looks: Tensor
-    calls: Tensor
-    real: Tensor
-    cells: Tensor
-    answers: Tensor
 
 
 class Reader(nn.Module):
@@ -53,16 +39,31 @@ class Reader(nn.Module):
         nn.init.zeros_(self.query.weight)
         nn.init.zeros_(self.query.bias)
 
-    def forward(self, asked: Asked) -> tuple[Tensor, Tensor]:
-        """Return the logit of each answer (n, a), and where the question looked (n, 81), adding up to 1."""
-        counts = self.weight(asked.meanings)[..., 0].masked_fill(~asked.real, -1e4).softmax(1)  # (n, t)
-        question = (asked.meanings * counts[..., None]).sum(1)
-        placed = asked.cells + self.place
-        fits = ((asked.looks * counts[..., None]).sum(1)[:, None] @ asked.cells.transpose(1, 2))[:, 0]
+    def forward(
+        self, meanings: Tensor, looks: Tensor, calls: Tensor, real: Tensor, cells: Tensor, answers: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logit of each answer (n, a), and where the question looked (n, 81), adding up to 1.
+
+        `meanings` (n, t, 384), `looks` (n, t, 128), `calls` (n, t) and `real` (n, t) bool are of the words of
+        n questions, `cells` (n, 81, 128) of their pictures; `answers` (n, a) is how much these call for each.
+        """
+        counts = self.weight(meanings)[..., 0].masked_fill(~real, -1e4).softmax(1)  # (n, t)
+        question = (meanings * counts[..., None]).sum(1)
+        placed = cells + self.place
+        fits = ((looks * counts[..., None]).sum(1)[:, None] @ cells.transpose(1, 2))[:, 0]
         wanted = (self.query(question)[:, None] @ placed.transpose(1, 2))[:, 0]
         looked = (self.sharpness * fits + wanted).softmax(-1)  # (n, 81)
         read = self.match((looked[:, None] @ placed)[:, 0])
         said = self.asked(question)
-        signs = torch.stack([(asked.calls * counts).sum(1), fits.amax(1)], 1)
-        features = torch.cat([read, said, read * said, self.mean(asked.cells.mean(1)), signs], 1)
-        return self.answer(self.network(self.drop(features))) + self.trust * asked.answers, looked
+        signs = torch.stack([(calls * counts).sum(1), fits.amax(1)], 1)
+        features = torch.cat([read, said, read * said, self.mean(cells.mean(1)), signs], 1)
+        return self.answer(self.network(self.drop(features))) + self.trust * answers, looked
+
+
+def load_reader(folder: Path, answers: int) -> Reader:
+    """Read what `training/telling.py` wrote."""
+    reader = Reader(answers)
+    with np.load(folder / READER) as arrays:
+        weights = {name: torch.from_numpy(array) for name, array in unpack(arrays).items()}
+    reader.load_state_dict(weights)
+    return reader.eval()

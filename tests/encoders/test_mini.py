@@ -12,16 +12,18 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from engine import SearchEngine
 from engine.encoders.mini import MiniEncoder, load_mini
+from engine.encoders.mini_shape import WordPieces
 from engine.encoders.mini_towers import (
     IMAGE_WIDTH,
     MINILM,
     ImageTower,
     TextTower,
-    WordPieces,
     fold_batch_norms,
 )
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, mini_weights
+from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
+from engine.rerank import Candidates, Read
 
 pytestmark = pytest.mark.mini
 
@@ -120,16 +122,24 @@ def test_folding_batch_norms_changes_no_number() -> None:
     assert torch.allclose(before, after, atol=1e-3)
 
 
-def test_the_image_tower_says_the_same_with_or_without_a_graph() -> None:
-    pytest.importorskip("onnxscript")
+def test_graphs_say_what_torch_says() -> None:
     photos = [disc("red", "white"), disc("blue", "green"), disc("white", "black", (33, 400))]
-    with_graph, without = load_mini()[0], load_mini()[0]
-    without._look = without._image
-    assert with_graph._look is not with_graph._image
-    ours, torchs = with_graph.encode_image(photos), without.encode_image(photos)
-    assert np.allclose(ours.vectors, torchs.vectors, atol=1e-5)
-    assert ours.tokens is not None and torchs.tokens is not None
-    assert np.abs(ours.tokens.astype(int) - torchs.tokens).max() <= 1
+    (by_graph, judge), (torchs, judge_by_torch) = load_mini(), load_mini(bundle=bundled_mini())
+    pictures = by_graph.encode_image(photos)  # makes the graphs where there are none yet
+    for made, expected in (
+        (pictures, torchs.encode_image(photos)),
+        (by_graph.encode_text(TEXTS), torchs.encode_text(TEXTS)),
+    ):
+        assert np.allclose(made.vectors, expected.vectors, atol=1e-5)
+        assert made.tokens is not None and expected.tokens is not None
+        assert np.abs(made.tokens.astype(int) - expected.tokens).max() <= 1
+    assert pictures.tokens is not None and pictures.lengths is not None
+    candidates = Candidates("image", np.arange(3), np.ones(3, np.float32), pictures.tokens, pictures.lengths)
+    for text in TEXTS[:3]:
+        query = Read("text", text, by_graph.encode_text([text]))
+        ours, theirs = (one.score(query, candidates) for one in (judge, judge_by_torch))
+        for name, part in ours.items():
+            assert np.allclose(part, theirs[name], atol=1e-5)
 
 
 def test_the_text_tower_is_the_published_model() -> None:
@@ -145,7 +155,8 @@ def test_the_text_tower_is_the_published_model() -> None:
     )
     published = BertModel(shape, add_pooling_layer=False).train(False)
     published.load_state_dict({name: weights[name] for name in published.state_dict()})
-    ids, real = WordPieces(mini_weights() / TOKENIZER).encode(TEXTS[:2])
+    pieces = WordPieces(mini_weights() / TOKENIZER).encode(TEXTS[:2])
+    ids, real = map(torch.from_numpy, pieces)
     with torch.inference_mode():
         ours = TextTower(weights)(ids, real)
         theirs = published(ids, attention_mask=real.long()).last_hidden_state
@@ -153,10 +164,23 @@ def test_the_text_tower_is_the_published_model() -> None:
     assert ids[0, :4].tolist() == [101, 1037, 3899, 102]  # [CLS] a dog [SEP]
 
 
-def test_words_alone_load_no_image_tower_and_no_library_of_models() -> None:
-    script = (
+def test_a_search_loads_no_torch_and_a_new_bundle_no_image_tower(tmp_path: Path) -> None:
+    with SearchEngine.open(tmp_path / "a.gallery", model="mini") as engine:
+        for color in ("red", "blue"):
+            disc(color, "white").save(tmp_path / f"{color}.png")
+        engine.add(sorted(tmp_path.glob("*.png")))
+    search = (
+        "import sys; from engine import SearchEngine\n"
+        "with SearchEngine.open(sys.argv[1]) as engine:\n"
+        "    found = engine.search('something red', explain=True)\n"
+        "assert found.reranked and not {'torch', 'timm', 'transformers'} & set(sys.modules)"
+    )
+    texts_by_torch = (
         "import sys; from engine.encoders.mini import load_mini\n"
-        "encoder, _ = load_mini(); encoder.encode_text(['a dog'])\n"
+        "from engine.encoders.weights import bundled_mini\n"
+        "encoder, _ = load_mini(bundle=bundled_mini()); encoder.encode_text(['a dog'])\n"
         "assert not {'timm', 'transformers', 'torchvision', 'torch._dynamo'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
+    for script in (search, texts_by_torch):
+        command = [sys.executable, "-c", script, str(tmp_path / "a.gallery")]
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])

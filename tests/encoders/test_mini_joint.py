@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from engine.encoders import mini_joint
 from engine.encoders.mini_heads import DIM
-from engine.encoders.mini_joint import JOINT_DIM, Joint, nearness
+from engine.encoders.mini_joint import Joint, nearness
+from engine.encoders.mini_shape import JOINT_DIM
 from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH
 
 N = 6

@@ -106,7 +106,7 @@ def test_a_causal_tower_says_what_the_whole_model_says_whatever_is_beside_it() -
     from transformers import LlamaModel
 
     tower, pieces = tiny()
-    ids, real = pieces.encode(["a red dog here"])
+    ids, real = map(torch.from_numpy, pieces.encode(["a red dog here"]))
     torch.manual_seed(0)
     model = LlamaModel(tower.published[0].self_attn.config).eval()
     expected = torch.nn.functional.normalize(model(ids).last_hidden_state[:, 1:].mean(1), dim=-1)
