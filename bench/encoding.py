@@ -44,7 +44,7 @@ QUERY = "two people walk along a beach with a dog"
 
 def bare(folder: Path) -> tuple[Run, Run]:
     """Return what runs the published towers, by torch and from a graph; what was tuned costs the same."""
-    tower, kept = ImageTower(load_file(mini_weights() / IMAGE_TOWER)), folder / "tower.onnx"
+    tower, kept = ImageTower(load_file(mini_weights() / IMAGE_TOWER)), folder / "tower-0"
     fold_batch_norms(tower)
     make_graph(tower, EXAMPLES["image"], kept)
     graph = kept_graph(kept)

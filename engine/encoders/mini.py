@@ -86,10 +86,11 @@ class Parts:
     """What runs the three parts of `mini`, each found when it is first needed."""
 
     def __init__(self, device: str, bundle: Path | None, words: Path | None) -> None:
-        folder = mini_weights()
+        folder = mini_weights(names=[TOKENIZER])  # the towers are checked where they are read
         self.device = device
         self.bundle = bundle or bundled_mini()
         self.words = words
+        self.tokenizer = (words or folder) / TOKENIZER
         self.stamp = digest(
             [(folder / MANIFEST).read_text(encoding="utf-8"), bundle_digest(read_bundle(self.bundle))]
         )
@@ -134,10 +135,10 @@ class Parts:
         return kept_graph(self._kept(part)) if self._has_graphs else None
 
     def _kept(self, part: Part) -> Path:
-        """Name a graph's file after all that it hangs on."""
+        """Name a graph after all that it hangs on."""
         pieces = self.words / PIECES if self.words and part == "text" else None
         own = sha256(pieces.read_bytes()).hexdigest() if pieces else ""
-        return cache_directory() / f"{self._prefix(part)}-{digest([self.stamp, own, str(GRAPHS)])}.onnx"
+        return cache_directory() / f"{self._prefix(part)}-{digest([self.stamp, own, str(GRAPHS)])}"
 
     def _prefix(self, part: Part) -> str:
         return f"{self.words.name}-{part}" if self.words and part == "text" else part
@@ -153,7 +154,7 @@ class MiniEncoder:
         self.name = parts.words.name if parts.words else "mini"
         self.stamp = parts.stamp
         self._parts = parts
-        self._pieces = WordPieces((parts.words or mini_weights()) / TOKENIZER)
+        self._pieces = WordPieces(parts.tokenizer)
 
     def encode_image(self, images: Sequence[Image]) -> Encoded:
         """Encode upright RGB pictures; the grid of tokens covers the whole picture, row by row."""
@@ -190,7 +191,7 @@ class MiniEncoder:
 
     @cached_property
     def _embeddings(self) -> Floats:
-        with safe_open(mini_weights() / TEXT_TOWER, "numpy") as tower:
+        with safe_open(mini_weights(names=[TEXT_TOWER]) / TEXT_TOWER, "numpy") as tower:
             embeddings: Floats = tower.get_tensor("embeddings.word_embeddings.weight")
         return embeddings
 

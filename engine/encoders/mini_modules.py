@@ -62,7 +62,7 @@ class Modules:
     @cached_property
     def image(self) -> ImageSide:
         """What reads pictures; a search by words needs none of it."""
-        tower = ImageTower(load_file(mini_weights() / IMAGE_TOWER))
+        tower = ImageTower(load_file(mini_weights(names=[IMAGE_TOWER]) / IMAGE_TOWER))
         self._load(tower.top, "image_top.", partly=True)
         fold_batch_norms(tower)
         return ImageSide(tower, self._head("image_head.", IMAGE_WIDTH), self._joint).eval()
@@ -70,7 +70,7 @@ class Modules:
     @cached_property
     def text(self) -> TextSide:
         """What reads texts."""
-        tower = TextTower(load_file(mini_weights() / TEXT_TOWER))
+        tower = TextTower(load_file(mini_weights(names=[TEXT_TOWER]) / TEXT_TOWER))
         self._load(tower.top, "text_top.", partly=True)
         if self._words:
             kept = load_file(self._words / PIECES)

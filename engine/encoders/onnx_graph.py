@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,29 +36,39 @@ class Example:
     axes: Sequence[Mapping[int, str]]
 
 
-def kept_graph(path: Path) -> Run | None:
-    """Return what runs the graph in a file, none where it cannot be had."""
-    if path.is_file():
-        with suppress(Exception):  # of many types, for a file that is cut, or of another version
-            return _running(path)
+def kept_graph(name: Path) -> Run | None:
+    """Return what runs the graph that is kept under a name, none where it cannot be had or was damaged.
+
+    Its file is NAME.DIGEST.onnx, by the SHA-256 of what is in it.
+    """
+    for path in name.parent.glob(f"{name.name}.*.onnx"):
+        with suppress(Exception):  # of many types, for a file that is gone, or of another version
+            if path.name == _file_name(name, path.read_bytes()):
+                return _running(path)
     return None
 
 
-def make_graph(module: nn.Module, example: Example, path: Path) -> None:
-    """Make the graph of a module and keep it in a file PART-DIGEST.onnx, in place of one of other weights.
+def make_graph(module: nn.Module, example: Example, name: Path) -> None:
+    """Make the graph of a module and keep it under a name PART-DIGEST, in place of one of other weights.
 
     What cannot be is logged.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(f"{path.parent} may not be written")
-        write_whole(path, _exported(module, example))
-        for old in set(path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.onnx")) - {path}:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(name.parent, os.W_OK):
+            raise PermissionError(f"{name.parent} may not be written")
+        graph = _exported(module, example)
+        path = name.with_name(_file_name(name, graph))
+        write_whole(path, graph)
+        for old in set(name.parent.glob(f"{name.name.rpartition('-')[0]}-*.onnx")) - {path}:
             old.unlink(missing_ok=True)
     # The exporter raises many types for what it cannot read, and a disk may be full; torch needs neither.
     except Exception as error:
-        log.warning("no graph of %s can be kept, so torch runs it, at half the rate: %s", path.stem, error)
+        log.warning("no graph of %s can be kept, so torch runs it, at half the rate: %s", name.name, error)
+
+
+def _file_name(name: Path, graph: bytes) -> str:
+    return f"{name.name}.{sha256(graph).hexdigest()[:16]}.onnx"
 
 
 def by_torch(module: nn.Module, device: str) -> Run:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +84,8 @@ def mini_is_pulled(cache: Path | None = None) -> bool:
     return ((cache or cache_directory()) / MANIFEST).is_file()
 
 
-def mini_weights(cache: Path | None = None) -> Path:
-    """Find the pulled weights and check them against the manifest.
+def mini_weights(cache: Path | None = None, *, names: Collection[str] | None = None) -> Path:
+    """Find the pulled weights and check them, or those files of them that are named, against the manifest.
 
     Raises `ModelUnavailable` if they were never pulled, or are no longer what was pulled.
     """
@@ -94,6 +94,8 @@ def mini_weights(cache: Path | None = None) -> Path:
         raise ModelUnavailable(f"the weights of mini are not in {folder}; {NEXT_STEP}")
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     for name, digest in manifest.items():
+        if names is not None and name not in names:
+            continue
         path = folder / name
         if not path.is_file() or _sha256_of(path) != digest:
             raise ModelUnavailable(f"{path} is missing or was changed since it was pulled; {NEXT_STEP}")

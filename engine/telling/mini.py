@@ -160,7 +160,7 @@ class MiniTeller:
 
     def _kept(self) -> Path:
         own = sha256((self._folder / READER).read_bytes()).hexdigest()
-        return cache_directory() / f"reader-{digest([own, str(GRAPHS)])}.onnx"
+        return cache_directory() / f"reader-{digest([own, str(GRAPHS)])}"
 
     def _module(self) -> Reader:
         from engine.telling.reader import load_reader

@@ -42,7 +42,7 @@ EXAMPLE = Example([batch(2)], [{0: "n"}])
 
 
 def test_a_graph_gives_what_the_module_gives_for_any_count(tmp_path: Path) -> None:
-    tower, kept = Tower(), tmp_path / "tower.onnx"
+    tower, kept = Tower(), tmp_path / "tower-0"
     assert kept_graph(kept) is None
     make_graph(tower, EXAMPLE, kept)
     graph, torchs = kept_graph(kept), by_torch(tower, "cpu")
@@ -53,7 +53,7 @@ def test_a_graph_gives_what_the_module_gives_for_any_count(tmp_path: Path) -> No
 
 
 def test_a_graph_is_run_without_torch(tmp_path: Path) -> None:
-    kept = tmp_path / "tower.onnx"
+    kept = tmp_path / "tower-0"
     make_graph(Tower(), EXAMPLE, kept)
     script = (
         "import sys; from pathlib import Path; import numpy as np\n"
@@ -64,19 +64,31 @@ def test_a_graph_is_run_without_torch(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", script, str(kept)], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_a_graph_that_was_cut_is_none(tmp_path: Path) -> None:
-    kept = tmp_path / "tower.onnx"
+def test_a_graph_that_was_cut_or_changed_is_none_and_made_again(tmp_path: Path) -> None:
+    kept = tmp_path / "tower-0"
     make_graph(Tower(), EXAMPLE, kept)
-    kept.write_bytes(kept.read_bytes()[:200])
-    assert kept_graph(kept) is None
+    (file,) = tmp_path.glob("tower-0.*.onnx")
+    whole = file.read_bytes()
+    for damaged in (whole[:200], bytes([*whole[:-1], whole[-1] ^ 1]), b""):
+        file.write_bytes(damaged)
+        assert kept_graph(kept) is None
+    make_graph(Tower(), EXAMPLE, kept)
+    assert kept_graph(kept) is not None
+
+
+def test_a_graph_of_other_weights_takes_its_place(tmp_path: Path) -> None:
+    for name in ("tower-0", "roof-0", "tower-1"):
+        make_graph(Tower(), EXAMPLE, tmp_path / name)
+    assert kept_graph(tmp_path / "tower-0") is None and len(list(tmp_path.iterdir())) == 2
+    assert kept_graph(tmp_path / "tower-1") is not None and kept_graph(tmp_path / "roof-0") is not None
 
 
 def test_a_full_disk_keeps_no_graph_and_a_strange_module_has_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    nowhere = tmp_path / "file" / "tower.onnx"
+    nowhere = tmp_path / "file" / "tower-0"
     make_graph(Tower(), EXAMPLE, nowhere)
-    make_graph(Odd(), EXAMPLE, tmp_path / "odd.onnx")
-    assert not (tmp_path / "odd.onnx").exists()
+    make_graph(Odd(), EXAMPLE, tmp_path / "odd-0")
+    assert not list(tmp_path.glob("odd*"))
     assert caplog.text.count("torch runs it") == 2
