@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -162,6 +163,17 @@ def test_the_text_tower_is_the_published_model() -> None:
         theirs = published(ids, attention_mask=real.long()).last_hidden_state
     assert torch.allclose(ours[real], theirs[real], atol=1e-5)
     assert ids[0, :4].tolist() == [101, 1037, 3899, 102]  # [CLS] a dog [SEP]
+
+
+def test_without_graphs_torch_says_the_same_and_a_text_makes_none(
+    encoder: MiniEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = encoder.encode_text(TEXTS)
+    shutil.copytree(mini_weights(), tmp_path / "mini", ignore=shutil.ignore_patterns("*.onnx"))
+    monkeypatch.setenv("CROSSLIGHT_CACHE", str(tmp_path))
+    found = load_mini()[0].encode_text(TEXTS)
+    assert np.allclose(found.vectors, expected.vectors, atol=1e-5)
+    assert not list(tmp_path.rglob("*.onnx"))
 
 
 def test_a_search_loads_no_torch_and_a_new_bundle_no_image_tower(tmp_path: Path) -> None:
