@@ -16,7 +16,7 @@ WORD = re.compile(r"\w+")
 
 def is_unicode(text: str) -> bool:
     """Say whether a text can be written down; JSON, and Python, may hold halves of characters that cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def unread(query: Query, model: Model) -> tuple[str, ...]:

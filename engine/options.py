@@ -47,6 +47,11 @@ class Options:
         if self.signals is not None:
             _check_signals(self.signals)
 
+    @property
+    def paged(self) -> tuple[object, ...]:
+        """What the pages of one search have in common: all but `k`, `explain` and `page`."""
+        return self.filter, self.rerank, self.group, self.diversity, self.precision, self.signals
+
 
 def _check_budget(budget: Budget) -> None:
     if budget.milliseconds is not None and not budget.milliseconds > 0:

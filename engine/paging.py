@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from engine.errors import BadInput
 from engine.options import Options
 from engine.types import Bitmap, PictureSource, Query
 
-VERSION = 1
+WIDTHS = (4, 8)  # bytes of a number; a cursor begins with its own
 DIGEST = 8  # bytes of each checksum
 
 
@@ -45,7 +44,7 @@ def asked_for(query: Query, options: Options) -> str:
     if any(part.picture is not None for part in query.parts):
         parts = [replace(part, picture=_pictured(part.picture)) for part in query.parts]
         query = replace(query, parts=tuple(parts))
-    return repr((query, replace(options, k=1, explain=False, page=None)))
+    return repr((query, options.paged))
 
 
 def _pictured(picture: PictureSource | None) -> PictureSource | None:
@@ -56,13 +55,10 @@ def _pictured(picture: PictureSource | None) -> PictureSource | None:
 
 def write_cursor(cursor: Cursor, *, gallery: str, asked: str) -> str:
     """Write a cursor for one gallery and one query, url-safe."""
-    ids = sorted(cursor.shown)
-    steps = [
-        cursor.newest,
-        cursor.hits,
-        *(after - before for before, after in zip([0, *ids], ids, strict=False)),
-    ]
-    body = bytes([VERSION]) + _digest(asked.encode(), gallery) + b"".join(map(_varint, steps))
+    numbers = [cursor.newest, cursor.hits, *sorted(cursor.shown)]
+    width = WIDTHS[max(numbers) >= 256 ** WIDTHS[0]]
+    written = np.array(numbers, dtype=f"<u{width}").tobytes()
+    body = bytes([width]) + _digest(asked.encode(), gallery) + written
     return base64.urlsafe_b64encode(body + _digest(body, gallery)).decode().rstrip("=")
 
 
@@ -73,14 +69,14 @@ def read_cursor(text: str, *, gallery: str, asked: str) -> Cursor:
     except (binascii.Error, ValueError):
         raw = b""
     body, checksum = raw[:-DIGEST], raw[-DIGEST:]
-    if len(raw) <= 2 * DIGEST or body[0] != VERSION or checksum != _digest(body, gallery):
+    if len(raw) <= 2 * DIGEST or body[0] not in WIDTHS or checksum != _digest(body, gallery):
         raise BadInput(
             f"page {_shortened(text)} is no page of this gallery; take next_page of a result, or leave it out"
         )
     if body[1 : 1 + DIGEST] != _digest(asked.encode(), gallery):
         raise BadInput("the page belongs to another query; ask as for the page before, or leave page out")
-    newest, hits, *steps = _varints(body[1 + DIGEST :])
-    return Cursor(newest, hits, frozenset(np.cumsum(steps, dtype=np.int64).tolist()))
+    newest, hits, *shown = np.frombuffer(body, dtype=f"<u{body[0]}", offset=1 + DIGEST).tolist()
+    return Cursor(newest, hits, frozenset(shown))
 
 
 def _digest(content: bytes, gallery: str) -> bytes:
@@ -89,22 +85,3 @@ def _digest(content: bytes, gallery: str) -> bytes:
 
 def _shortened(text: str) -> str:
     return repr(text if len(text) <= 20 else f"{text[:20]}…")
-
-
-def _varint(number: int) -> bytes:
-    """Write a number in groups of seven bits, the lowest first (LEB128)."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _varints(raw: bytes) -> Iterator[int]:
-    number = shift = 0
-    for byte in raw:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            yield number
-            number = shift = 0

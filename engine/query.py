@@ -128,8 +128,10 @@ def _scaled(parts: Sequence[Part]) -> list[Part]:
 
 def _sum(parts: Sequence[Part], encoded: Sequence[Mapping[Signal, Encoded]], signal: Signal) -> Floats:
     """Add the parts up; an item that has both speaks by its picture to pictures, by its words to words."""
-    weights = np.array([[part.weight for part in parts]], dtype=np.float32)
     vectors = [own.get(signal, next(iter(own.values()))).vectors for own in encoded]
+    if len(parts) == 1 and parts[0].weight > 0:
+        return vectors[0]  # of length one as it is
+    weights = np.array([[part.weight for part in parts]], dtype=np.float32)
     total: Floats = weights @ np.concatenate(vectors)
     length = sqrt(np.vdot(total, total))
     if length < 1e-4:

@@ -73,23 +73,32 @@ class Askers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._idle: deque[Any] = deque()
+        self._idle: deque[Asker] = deque()
 
-    @contextmanager
-    def one(self) -> Iterator[sqlite3.Connection]:
+    def one(self) -> Asker:
         """Lend one to a thread; each statement sees what was committed before it."""
         try:
-            pooled = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
-            pooled = self._engine.raw_connection()
-        try:
-            yield pooled.driver_connection
-        finally:
-            self._idle.append(pooled)
+            return Asker(self._engine.raw_connection(), self._idle)
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop().pooled.close()
+
+
+class Asker:
+    """A connection that is lent, and idle again afterwards."""
+
+    def __init__(self, pooled: Any, idle: deque[Asker]) -> None:
+        self.pooled, self._idle = pooled, idle
+        self._driver: sqlite3.Connection = pooled.driver_connection
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._driver
+
+    def __exit__(self, *_raised: object) -> None:
+        self._idle.append(self)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_written_and_read_again(newest: int, hits: int, shown: frozenset[int]) -
 
 def test_ten_hits_of_a_million_items_take_a_short_line() -> None:
     ids = np.random.default_rng(0).integers(1, 1_000_000, 10)
-    assert len(write_cursor(Cursor(1_000_000, 10, frozenset(ids.tolist())), **HERE)) < 80
+    assert len(write_cursor(Cursor(1_000_000, 10, frozenset(ids.tolist())), **HERE)) < 90
 
 
 @given(st.data())
@@ -75,5 +76,10 @@ def test_what_makes_two_searches_one() -> None:
         asked_for(query, Options(group=True)),
         asked_for(query, Options(diversity=0.5)),
     ]
-    assert len({same, *others}) == 10
+    others += [
+        asked_for(query, Options(precision=0.5)),
+        asked_for(query, Options(signals={"visual": 1.0})),
+    ]
+    assert len({same, *others}) == 12
+    assert len(Options().paged) == len(fields(Options)) - 3  # but for k, explain and page
     assert len(asked_for(Query((Part(picture=b"1" * 1_000_000),)), Options())) < 1000
