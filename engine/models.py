@@ -12,15 +12,14 @@ color                                       a stand-in without weights
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.calibration import Calibration, read_calibration
+from engine.devices import default_device
 from engine.encoders import Encoder
 from engine.encoders.weights import bundled_mini
 from engine.errors import ModelUnavailable
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from engine.reencoder import Reencoder
 
 DEFAULT = "mini"
-DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")  # a GPU needs one of them
 REREAD = "+st:"  # in a key, before the sentence model that reads the texts too
 
 
@@ -141,20 +139,6 @@ def _family(key: str) -> tuple[Family, str]:
     return family, reference
 
 
-def _default_device() -> str:
-    if not any(map(_is_there, DRIVERS)):
-        return "cpu"  # torch would say so too, after seconds of loading
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _is_there(library: str) -> bool:
-    with suppress(OSError):
-        return bool(ctypes.CDLL(library))
-    return False
-
-
 def _load_mini(_reference: str, device: str | None) -> Model:
     return _mini(device, None, "English")
 
@@ -166,7 +150,7 @@ def _load_mini_de(_reference: str, device: str | None) -> Model:
 def _mini(device: str | None, words: Path | None, language: str) -> Model:
     from engine.encoders.mini import load_mini
 
-    bundle, device = bundled_mini(), device or _default_device()
+    bundle, device = bundled_mini(), device or default_device()
     learned = read_learnings(bundle / "config.json")
     loaded = load_mini(device, words=words)
     return Model(*loaded, read_calibration(bundle), learned, (language,), device=device)
@@ -201,7 +185,7 @@ def _mini_is_available() -> bool:
 def _load_clip(reference: str, device: str | None) -> Model:
     from engine.encoders.clip import ClipEncoder
 
-    device = device or _default_device()
+    device = device or default_device()
     return Model(ClipEncoder(reference, device), device=device)
 
 
@@ -214,7 +198,7 @@ def _pull_clip(reference: str, progress: Callable[[str], None]) -> Path:
 def _load_sentence(reference: str, device: str | None) -> Model:
     from engine.encoders.sentence import SentenceEncoder
 
-    device = device or _default_device()
+    device = device or default_device()
     return Model(SentenceEncoder(reference, device), device=device)
 
 

@@ -136,12 +136,10 @@ class Parts:
 
     def _kept(self, part: Part) -> Path:
         """Name a graph after all that it hangs on."""
-        pieces = self.words / PIECES if self.words and part == "text" else None
-        own = sha256(pieces.read_bytes()).hexdigest() if pieces else ""
-        return cache_directory() / f"{self._prefix(part)}-{digest([self.stamp, own, str(GRAPHS)])}"
-
-    def _prefix(self, part: Part) -> str:
-        return f"{self.words.name}-{part}" if self.words and part == "text" else part
+        name, own = str(part), ""
+        if self.words and part == "text":
+            name, own = f"{self.words.name}-text", sha256((self.words / PIECES).read_bytes()).hexdigest()
+        return cache_directory() / f"{name}-{digest([self.stamp, own, str(GRAPHS)])}"
 
 
 class MiniEncoder:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.checkpoints import Loaded, fitting, load
+from engine.devices import default_device
 from engine.errors import ModelUnavailable
 from engine.telling import Answerer, Captioner
 from engine.telling.transformers_answers import Scores, TransformersAnswerer, blip, lxmert, vilt, visual_bert
@@ -30,7 +31,7 @@ BY_REGIONS: Mapping[str, Callable[..., Scores]] = {
 def load_captioner(reference: str, device: str | None) -> Captioner:
     """Load a model that writes captions; raises `ModelUnavailable` for one that does not, or is damaged."""
     name = fitting(reference, CAPTIONING, CAPTIONERS)
-    return TransformersCaptioner(f"hf:{reference}", load(reference, name, _device(device)))
+    return TransformersCaptioner(f"hf:{reference}", load(reference, name, device or default_device()))
 
 
 def load_answerer(reference: str, device: str | None) -> Answerer:
@@ -40,7 +41,7 @@ def load_answerer(reference: str, device: str | None) -> Answerer:
     if name in BY_PICTURE:
         if checkpoint is not None:
             raise ModelUnavailable(f"{model} is a {name}, which reads no regions; leave @{checkpoint} out")
-        loaded = load(model, name, _device(device))
+        loaded = load(model, name, device or default_device())
         _check_names(model, loaded)
         return TransformersAnswerer(f"hf:{reference}", loaded, partial(BY_PICTURE[name], loaded))
     if checkpoint is None:
@@ -49,8 +50,8 @@ def load_answerer(reference: str, device: str | None) -> Answerer:
         )
     from engine.detection import open_detector
 
-    detector = open_detector(checkpoint, _device(device))
-    loaded = load(model, name, _device(device), texts_only=True)
+    detector = open_detector(checkpoint, device or default_device())
+    loaded = load(model, name, device or default_device(), texts_only=True)
     _check_width(model, loaded)
     _check_names(model, loaded)
     return TransformersAnswerer(f"hf:{reference}", loaded, partial(BY_REGIONS[name], loaded, detector))
@@ -85,9 +86,3 @@ def _split(reference: str) -> tuple[str, str | None]:
     if at and not Path(reference).expanduser().is_dir():
         return model, checkpoint
     return reference, None
-
-
-def _device(device: str | None) -> str:
-    import torch
-
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
