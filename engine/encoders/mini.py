@@ -106,9 +106,10 @@ class Parts:
     @cached_property
     def image(self) -> Run:
         """Pixels to vectors and tokens. Whoever reads pictures has the time to make graphs first."""
-        if self._graph("image") is None:
+        graph = self._graph("image")
+        if graph is None:
             self.make_graphs()
-        return self._found("image")
+        return graph or self._found("image")
 
     @cached_property
     def text(self) -> Run:
