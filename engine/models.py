@@ -165,12 +165,11 @@ def _pull_mini_de(_reference: str, progress: Callable[[str], None]) -> Path:
 
 
 def _pulled(words: Path | None, progress: Callable[[str], None]) -> Path:
-    from engine.encoders.weights import pull_mini
-
-    folder = pull_mini(progress=progress)
     from engine.encoders.mini import Parts
+    from engine.encoders.weights import pull_mini
     from engine.telling.mini import load_teller
 
+    folder = pull_mini(progress=progress)
     Parts("cpu", None, words).make_graphs(progress)
     load_teller().make_graph()
     return folder

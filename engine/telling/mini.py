@@ -21,7 +21,6 @@ from PIL.Image import Image
 from engine.encoders.mini import GRAPHS, MiniEncoder, load_mini
 from engine.encoders.mini_bundle import digest
 from engine.encoders.mini_shape import GRID
-from engine.encoders.mini_shape import TOKEN_DIM as LOOK
 from engine.encoders.onnx_graph import Example, Run, by_torch, kept_graph, make_graph
 from engine.encoders.weights import bundled_mini, cache_directory
 from engine.errors import BadInput
@@ -31,14 +30,13 @@ from engine.telling.grams import Grams
 from engine.telling.packing import READER
 from engine.telling.sentences import Manner, Writer, as_text
 from engine.telling.sight import Sight, unit
-from engine.telling.words import looks, meanings, split
+from engine.telling.words import LOOK, MEANING, looks, meanings, split
 from engine.types import Floats, Tokens
 
 if TYPE_CHECKING:
     from engine.telling.reader import Reader
 
 BUNDLE = "mini-tell"
-MEANING = 384  # numbers of an embedded word piece
 ALTERNATIVES = 4
 MOST_KNOWN = 10_000  # words of questions that are kept
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.telling.packing import READER, unpack
+from engine.telling.words import LOOK, MEANING
 
-CELLS, LOOK, MEANING = 81, 128, 384
+CELLS = 81
 
 
 class Reader(nn.Module):

@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.types import Encoded, Floats
 
+MEANING, LOOK = 384, 128  # numbers of what a word means, and of what it looks like
 LONGEST = 24  # words of a sentence, or of a question
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
 SAME = {"grey": "gray", "colour": "color", "colours": "colors", "coloured": "colored"}
