@@ -182,7 +182,8 @@ def _upright_rgb(opened: Image.Image) -> Image.Image:
         layers = image.convert("RGBA")
         image = Image.new("RGB", layers.size, "white")
         image.paste(layers, mask=layers.getchannel("A"))
-    return image.convert("RGB")  # a copy, even of a picture that is RGB already
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")  # which copies what is RGB already
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -80,7 +80,7 @@ class Store:
 
     def model_id(self, session: Session) -> int:
         """Return the model whose vectors this store gives."""
-        return self._model_id or session.get_one(StateRow, 1).model_id
+        return self._model_id or session.scalars(select(StateRow.model_id)).one()
 
     def state(self) -> State | None:
         """Return the gallery's state, or `None` while it has none; read anew only after a commit."""

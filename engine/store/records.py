@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from engine.store.models import EmbeddingRow, ItemRow, ModelRow, StateRow
+from engine.store.models import Base, EmbeddingRow, ItemRow, ModelRow, StateRow
 from engine.store.regions import write_regions
 from engine.store.rows import Record, embedding_values, slices
 from engine.types import Signal
 
+# Written by table: through the mapped classes it takes several times as long.
+ITEMS, EMBEDDINGS = (Base.metadata.tables[name] for name in ("items", "embeddings"))
+
 
 def next_revision(session: Session) -> int:
     """Count one more committed change, and return its number."""
-    state = session.get_one(StateRow, 1)
-    state.revision += 1
-    return state.revision
+    counted = update(StateRow).values(revision=StateRow.revision + 1).returning(StateRow.revision)
+    return session.scalars(counted).one()
 
 
 def ids_of(session: Session, uris: Sequence[str]) -> dict[str, int]:
@@ -31,21 +33,20 @@ def ids_of(session: Session, uris: Sequence[str]) -> dict[str, int]:
 
 
 def write_records(
-    session: Session, records: Sequence[Record], known: Mapping[str, int], revision: int, model_id: int
+    session: Session, records: Sequence[Record], known: dict[str, int], revision: int, model_id: int
 ) -> dict[str, int]:
     """Write records as new items, or in place of those `known` by uri; return the id of each uri.
 
     New embeddings replace those of every model, since those were made of what the item was before.
     """
-    ids = dict(known)
     new = [_values(record, revision) for record in records if record.uri not in known]
     if new:
-        made = session.scalars(insert(ItemRow).returning(ItemRow.id, sort_by_parameter_order=True), new)
-        ids.update(zip((values["uri"] for values in new), made, strict=True))
+        session.execute(insert(ITEMS), new)
+    ids = known | ids_of(session, [values["uri"] for values in new])  # RETURNING takes a statement a row
     for record in records:
         if record.uri in known:
             item_id = known[record.uri]
-            session.execute(update(ItemRow).where(ItemRow.id == item_id).values(_values(record, revision)))
+            session.execute(update(ITEMS).where(ITEMS.c.id == item_id).values(_values(record, revision)))
             signals = [signal.value for signal in record.embeddings]
             mine = EmbeddingRow.item_id == item_id
             session.execute(delete(EmbeddingRow).where(mine, EmbeddingRow.signal.in_(signals)))
@@ -56,8 +57,8 @@ def write_records(
         if encoded is not None
     ]
     if rows:
-        session.execute(insert(EmbeddingRow), rows)
-    write_regions(session, {ids[record.uri]: record for record in records})
+        session.execute(insert(EMBEDDINGS), rows)
+    write_regions(session, {ids[record.uri]: record for record in records}, known.values())
     return ids
 
 
@@ -70,7 +71,7 @@ def _values(record: Record, revision: int) -> dict[str, Any]:
         "digest": record.digest,
         "size": record.size,
         "mtime_ns": record.mtime_ns,
-        "details": record.metadata,
+        "metadata": record.metadata,
         "reading": record.reading,
         "detector": record.detector,
         "generated": record.generated,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ from engine.types import LabeledRegion, Region
 SURE = 0.5  # labels that are less sure than this are shown, but not searched
 
 
-def write_regions(session: Session, records: Mapping[int, Record]) -> None:
-    """Write the regions of items by id that have new ones; those that no detector vouches for any more go."""
-    stale = [item_id for item_id, r in records.items() if r.regions is not None or r.detector is None]
-    forget_regions(session, stale)
+def write_regions(session: Session, records: Mapping[int, Record], known: Iterable[int]) -> None:
+    """Write the regions of items by id that have new ones; those that no detector vouches for any more go.
+
+    `known` are the items that were there before.
+    """
+    was = ((item_id, records[item_id]) for item_id in known)
+    forget_regions(session, [i for i, r in was if r.regions is not None or r.detector is None])
     rows = [
         _values(item_id, place, region)
         for item_id, record in records.items()

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, said
@@ -87,7 +87,7 @@ def embedding_values(item_id: int, model_id: int, signal: Signal, encoded: Encod
     return values
 
 
-def encoded_rows(rows: Sequence[EmbeddingRow], dim: int | None = None) -> Encoded:
+def encoded_rows(rows: Sequence[EmbeddingRow | Row[Any]], dim: int | None = None) -> Encoded:
     """Put rows of one signal together again; a vector that is not of `dim` is damaged, and comes as zeros."""
     length = 4 * dim if dim else len(rows[0].vector)
     whole = [row.vector if len(row.vector) == length else bytes(length) for row in rows]
@@ -163,16 +163,17 @@ def scan(
     session: Session, written: Sequence[tuple[int, str]], model_id: int
 ) -> Iterator[tuple[Ids, Place, Encoded]]:
     """Read a model's vectors of items, given by id and kind, place by place, some at a time."""
-    dim = session.get_one(ModelRow, model_id).dim
+    dim = session.scalar(select(ModelRow.dim).where(ModelRow.id == model_id))
+    columns = EmbeddingRow.__table__.columns  # a mapped class would be made of each row
     for kind, signal in PLACES.values():
         ids = sorted(item_id for item_id, own in written if own == kind)
         for some in slices(ids):
-            wanted = select(EmbeddingRow).where(
+            wanted = select(*columns).where(
                 EmbeddingRow.item_id.in_(some),
                 EmbeddingRow.signal == signal.value,
                 EmbeddingRow.model_id == model_id,
             )
-            rows = session.scalars(wanted.order_by(EmbeddingRow.item_id)).all()
+            rows = session.execute(wanted.order_by(EmbeddingRow.item_id)).all()
             with_tokens = [row for row in rows if row.tokens is not None]
             for alike in (with_tokens, [row for row in rows if row.tokens is None]):
                 if alike:

@@ -34,13 +34,13 @@ def embeddings_of(session: Session, digests: Iterable[str], model_id: int) -> di
         first = select(func.min(ItemRow.id)).where(ItemRow.digest.in_(some))
         first = first.group_by(ItemRow.kind, ItemRow.digest)
         wanted = (
-            select(ItemRow.kind, ItemRow.digest, EmbeddingRow)
+            select(ItemRow.kind, ItemRow.digest, *EmbeddingRow.__table__.columns)
             .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
             .where(ItemRow.id.in_(first), EmbeddingRow.model_id == model_id, *whole())
         )
-        for kind, digest, row in session.execute(wanted):
-            if row.signal == (OWN["image"] if kind == "image" else OWN["text"]):
-                found[kind, digest] = encoded_rows([row])
+        for row in session.execute(wanted):
+            if row.signal == (OWN["image"] if row.kind == "image" else OWN["text"]):
+                found[row.kind, row.digest] = encoded_rows([row])
     return found
 
 

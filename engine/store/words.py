@@ -48,7 +48,8 @@ def write_words(session: Session, records: Mapping[int, Record], known: Sequence
     readings = [{"id": item_id, "text": r.reading} for item_id, r in records.items() if r.reading]
     if readings:
         session.execute(text("INSERT INTO readings (rowid, text) VALUES (:id, :text)"), readings)
-    things = [{"id": i, "text": labels} for i, labels in labels_of(session, list(records)).items()]
+    looked = [item_id for item_id, r in records.items() if r.detector is not None]
+    things = [{"id": i, "text": labels} for i, labels in labels_of(session, looked).items()]
     if things:
         session.execute(text("INSERT INTO things (rowid, text) VALUES (:id, :text)"), things)
 
