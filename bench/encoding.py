@@ -23,15 +23,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from bench.machine import describe
 from bench.timing import medians
 from engine.encoders.mini import EXAMPLES, MiniEncoder, load_mini
+from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import pixels
-from engine.encoders.mini_towers import ImageTower, fold_batch_norms
+from engine.encoders.mini_towers import fold_batch_norms
 from engine.encoders.onnx_graph import Run, by_torch, kept_graph, make_graph
-from engine.encoders.weights import IMAGE_TOWER, mini_weights
+from engine.encoders.weights import mini_weights
 from engine.fusion_reranker import FusionReranker
 from engine.rerank import Candidates, Read
 from engine.types import Floats
@@ -44,7 +44,7 @@ QUERY = "two people walk along a beach with a dog"
 
 def bare(folder: Path) -> tuple[Run, Run]:
     """Return what runs the published towers, by torch and from a graph; what was tuned costs the same."""
-    tower, kept = ImageTower(load_file(mini_weights() / IMAGE_TOWER)), folder / "tower-0"
+    tower, kept = image_tower(mini_weights()), folder / "tower-0"
     fold_batch_norms(tower)
     make_graph(tower, EXAMPLES["image"], kept)
     graph = kept_graph(kept)

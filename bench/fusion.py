@@ -26,9 +26,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.machine import describe
 from engine.encoders.mini_bundle import read_bundle
+from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import GRID, TOKEN_DIM, WordPieces
-from engine.encoders.mini_towers import ImageTower, TextTower
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
+from engine.encoders.mini_towers import TextTower
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.fusion import FusionModel, Shape
 from training.calibrate import fit_blend
 from training.checkpoints import Resume
@@ -80,7 +81,7 @@ SETTINGS = (
 def shipped() -> Model:
     """Put the shipped weights into the model that training works with."""
     towers = mini_weights()
-    image, text = ImageTower(load_file(towers / IMAGE_TOWER)), TextTower(load_file(towers / TEXT_TOWER))
+    image, text = image_tower(towers), TextTower(load_file(towers / TEXT_TOWER))
     model = Model(image, text, dropout=0.0)
     tensors = {n.removeprefix("fusion."): t for n, t in read_bundle(bundled_mini()).items()}
     ours = model.state_dict()

@@ -26,9 +26,10 @@ from safetensors.torch import load_file
 
 from bench.language_rows import ADAPTER, TUNED, Language, Photos, Row, Run, measured
 from bench.machine import describe
+from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import WordPieces
-from engine.encoders.mini_towers import ImageTower, TextTower
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
+from engine.encoders.mini_towers import TextTower
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, pull_mini
 from engine.errors import ModelUnavailable
 from engine.evaluate import Ranks, bootstrap, recall_table
 from training.captions import read_groups
@@ -143,8 +144,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     (options.work / "language-models").mkdir(parents=True, exist_ok=True)
     photos, groups = read_photos(options.data), read_groups(options.data)
-    image = ImageTower(load_file(pull_mini() / IMAGE_TOWER))
-    means = np.load(cache_means(image, cache_view(image, photos, WHOLE, options.work)))
+    image = image_tower(pull_mini())
+    cache_view(image, photos, WHOLE, options.work)
+    means = np.load(cache_means(image, photos, WHOLE, options.work))
     seen = Photos(photos, torch.from_numpy(means).float())
     tables: tuple[list[str], list[str], list[str]] = ([], [], [])
     for name in options.models:

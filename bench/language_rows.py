@@ -43,7 +43,7 @@ CAPTIONS, TUNED = "tuned by captions", "tuned, then adapter"
 
 @dataclass(frozen=True)
 class Photos:
-    """What is known of pictures: `means` (n, IMAGE_WIDTH), of all photographs."""
+    """What is known of pictures: `means` (n, MEANS_WIDTH), of all photographs."""
 
     all: list[Photo]
     means: Tensor

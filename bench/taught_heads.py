@@ -26,10 +26,10 @@ from torch.nn import functional as F
 from bench.fusion import galleries, shipped
 from bench.machine import describe
 from engine.encoders.mini_joint import Joint
-from engine.encoders.mini_modules import Modules
+from engine.encoders.mini_modules import Modules, image_tower
 from engine.encoders.mini_shape import PLAIN_SHARE, WordPieces
 from engine.encoders.mini_towers import ImageTower, TextTower
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from training import plain
 from training.captions import CaptionPairs
 from training.data import read_photos, select
@@ -109,13 +109,12 @@ def measured(joint: Joint, feed: Feed, known: plain.Plain, val: Gallery) -> list
 def prepared(data: Path, cache: Path) -> tuple[Feed, plain.Plain, ImageTower]:
     """Read what training has kept of photographs and captions."""
     photos, weights = read_photos(data), mini_weights()
-    image, text = ImageTower(load_file(weights / IMAGE_TOWER)), TextTower(load_file(weights / TEXT_TOWER))
+    image, text = image_tower(weights), TextTower(load_file(weights / TEXT_TOWER))
     pieces = WordPieces(weights / TOKENIZER)
     states = cache_captions(text, pieces, photos, cache)
     _, names = plain.read_texts(plain.Towers(image, text, pieces), shipped(), plain.class_captions())
-    means = torch.from_numpy(np.load(cache_means(image, cache_view(image, photos, WHOLE, cache)))).float()[
-        None
-    ]
+    cache_view(image, photos, WHOLE, cache)
+    means = torch.from_numpy(np.load(cache_means(image, photos, WHOLE, cache))).float()[None]
     known = plain.Plain(means, torch.from_numpy(states.meaning).float(), names)
     return Feed(photos, states, [], CaptionPairs(data, text, pieces)), known, image
 
@@ -141,7 +140,7 @@ def main() -> None:
         for seed in range(options.seeds):
             more = None if lesson is None else loss_by(lesson, known, weight, seed)
             path = options.work / f"taught-{name.replace(' ', '-')}-{seed}.pt"
-            joint = plain.train(feed, known, image.classifier, plain.Recipe(), path, more, seed=seed)
+            joint = plain.train(feed, known, image.classifiers, plain.Recipe(), path, more, seed=seed)
             rows.append(measured(joint, feed, known, kept["val"]))
         low, high = np.min(rows, axis=0), np.max(rows, axis=0)
         cells = (

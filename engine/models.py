@@ -256,7 +256,7 @@ def _load_color(_reference: str, _device: str | None) -> Model:
 
 FAMILIES = {
     "mini": Family(
-        "EfficientNet-Lite2 and MiniLM under heads and a fusion reranker of our own; runs anywhere",
+        "EfficientNet-Lite and MiniLM under heads and a fusion reranker of our own; runs anywhere",
         "Apache-2.0 towers; heads for research use (see the model card)",
         _load_mini,
         _pull_mini,

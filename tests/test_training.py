@@ -17,8 +17,17 @@ from safetensors.torch import load_file
 from engine.encoders.mini_bundle import SCALE, unpacked
 from engine.encoders.mini_heads import POOL_HEADS, Head
 from engine.encoders.mini_joint import Joint
-from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, mini_weights
+from engine.encoders.mini_modules import image_tower
+from engine.encoders.mini_towers import (
+    CLASSES,
+    IMAGE_WIDTH,
+    MEANS_WIDTH,
+    NETWORKS,
+    TEXT_WIDTH,
+    Classifiers,
+    TextTower,
+)
+from engine.encoders.weights import TEXT_TOWER, mini_weights
 from training.calibrate import calibration_error, fit_blend, fit_logistic
 from training.data import read_photos, read_picture, select
 from training.export import packed
@@ -193,7 +202,7 @@ def test_the_blend_leans_on_the_part_that_tells() -> None:
 @pytest.mark.mini
 def test_a_soup_is_the_mean_of_its_models() -> None:
     towers = (
-        ImageTower(load_file(mini_weights() / IMAGE_TOWER)),
+        image_tower(mini_weights()),
         TextTower(load_file(mini_weights() / TEXT_TOWER)),
     )
     one = Model(*towers, dropout=0.0)
@@ -208,9 +217,9 @@ def test_a_soup_is_the_mean_of_its_models() -> None:
 
 def test_plain_heads_learn_pictures_and_what_the_teacher_says_of_them() -> None:
     torch.manual_seed(8)
-    joint, teacher = Joint(), torch.nn.Linear(IMAGE_WIDTH, CLASSES).requires_grad_(False)
-    means, meaning = torch.randn(16, IMAGE_WIDTH), torch.randn(16, TEXT_WIDTH)
-    lesson = Lesson(Recipe(), torch.randn(CLASSES, TEXT_WIDTH), teacher)
+    joint, networks = Joint(), [torch.nn.Linear(IMAGE_WIDTH, CLASSES) for _ in NETWORKS]
+    means, meaning = torch.randn(16, MEANS_WIDTH), torch.randn(16, TEXT_WIDTH)
+    lesson = Lesson(Recipe(), torch.randn(CLASSES, TEXT_WIDTH), Classifiers(networks))
     optimizer = torch.optim.AdamW(joint.parameters(), lr=1e-3)
     found = []
     for _ in range(15):

@@ -21,9 +21,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.encoders.mini_joint import Joint
+from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import WordPieces
-from engine.encoders.mini_towers import ImageTower, TextTower
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, pull_mini
+from engine.encoders.mini_towers import TextTower
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, pull_mini
 from engine.fusion import FusionModel
 from training import answers, heads, hybrid, measure, measure_answers, plain, reranker
 from training.calibrate import fit_blend
@@ -72,13 +73,13 @@ def prepare(data: Path, folder: Path) -> Work:
     """Read the data, fetch the towers and keep what their frozen parts make of it."""
     photos = read_photos(data)
     weights = pull_mini(progress=log.info)
-    image = ImageTower(load_file(weights / IMAGE_TOWER))
+    image = image_tower(weights)
     text = TextTower(load_file(weights / TEXT_TOWER))
     pieces = WordPieces(weights / TOKENIZER)
     with stage("features"):
         views = [np.load(cache_view(image, photos, view, folder), mmap_mode="r") for view in VIEWS]
         states = cache_captions(text, pieces, photos, folder)
-        means = [np.load(cache_means(image, folder / f"view{view}.npy")) for view in VIEWS]
+        means = [np.load(cache_means(image, photos, view, folder)) for view in (WHOLE, MIRROR)]
     feed = heads.Feed(photos, states, views, CaptionPairs(data, text, pieces))
     torch.manual_seed(SEED)
     model = Model(image, text, dropout=0.2)
@@ -110,7 +111,7 @@ def train_reranker(work: Work, model: Model) -> FusionModel:
 def join(work: Work, model: Model) -> Joint:
     """Train the second opinion, and put it together with the first, the vocabulary and the crowd."""
     with stage("joint"):
-        teacher = work.towers.image.classifier
+        teacher = work.towers.image.classifiers
         joint = plain.train(work.feed, work.plain, teacher, plain.Recipe(), work.folder / "plain.pt")
         complete = work.folder / "joint.pt"
         if complete.exists():

@@ -24,10 +24,10 @@ from PIL import Image, ImageEnhance
 from engine.calibration import MIDDLE, Calibration, NoMatch
 from engine.encoders.mini import MiniEncoder, load_mini
 from engine.encoders.weights import bundled_mini
-from engine.fusion_reranker import AMONG, Blend
+from engine.fusion_reranker import AMONG
 from engine.hybrid import Balance
-from training.data import SEED, Photo, read_photos, read_picture, select
-from training.evidence import Samples, ask, encode, samples
+from training.data import HELD_BACK, SEED, Photo, read_photos, read_picture, select
+from training.evidence import Asked, Samples, ask, encode, samples
 from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, Floats, Ints
 from training.judged import Captioned, Judged, judge, judge_captions
 from training.worded import worded
@@ -126,26 +126,15 @@ def least_lead(leads: Floats, upsets: npt.NDArray[np.bool_]) -> float:
     return round(float(leads[order[last]]) + 5e-5, 4)
 
 
-def fit_crowd(found: Judged, blend: Blend) -> float:
-    """Find how much the logit of a score falls as the gallery grows, by maximum likelihood.
-
-    Slope and offset stay as they are; `Blend` says what the number means.
-    """
-    real = np.isfinite(found.scores)
-    logits = (blend.slope * found.scores + blend.offset)[real].astype(np.float64)
-    size = np.broadcast_to(np.log(found.items / blend.among)[:, None], real.shape)[real]
-    right, crowd = found.right[real], 1.0
-    for _ in range(50):
-        chances = 0.5 + 0.5 * np.tanh((logits - crowd * size) / 2)
-        step = float((size * (chances - right)).sum() / (size**2 * chances * (1 - chances)).sum())
-        crowd += step
-        if abs(step) < 1e-8:
-            break
-    return round(crowd, 4)
+def of_set(asked: Asked, groups: npt.NDArray[np.str_], group: str) -> Asked:
+    """Put the queries of one set to its pictures alone: those of another are told apart more easily."""
+    queries, pictures = groups[asked.owner] == group, groups == group
+    place = np.cumsum(pictures) - 1
+    return ask(asked, queries, pictures, place[asked.owner[queries]])
 
 
-def fit_captions(items: Ints, scores: Floats, right: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Fit the logistic of captions' scores, and how much it falls as there are more: as `Blend` has them."""
+def fit_chances(items: Ints, scores: Floats, right: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Fit the logistic of scores, and how much it falls as there are more items: as `Blend` has them."""
     size = np.log(items / AMONG)
     slope, crowd, offset = map(float, _logistic(np.stack([scores, -size, np.ones_like(size)], 1), right))
     return {"slope": round(slope, 5), "offset": round(offset, 5), "crowd": round(crowd, 4)}
@@ -166,7 +155,11 @@ def fit(data: Path, balance: Balance) -> tuple[Calibration, dict[str, dict[str, 
         foreign = ask(asked, groups[asked.owner] == here, groups == there)
         found.append(samples(foreign, SIZES, QUERIES // 2, rng))
     said = worded(encoder, chosen, asked, balance, rng)
-    judged = judge(reranker, asked, SIZES[1:], LEADERS, rng)
+    sets = [of_set(asked, groups, group) for group in HELD_BACK]
+    sizes = [(*SIZES[1:], len(one.pictures.vectors)) for one in sets]
+    judged = Judged.joined(
+        [judge(reranker, one, some, LEADERS // 2, rng) for one, some in zip(sets, sizes, strict=True)]
+    )
     known = Calibration(
         fit_no_match(*found),
         fit_look_alike(encoder, chosen, asked.pictures.vectors),
@@ -177,8 +170,8 @@ def fit(data: Path, balance: Balance) -> tuple[Calibration, dict[str, dict[str, 
     owner = np.repeat(np.arange(len(chosen)), [len(photo.captions) for photo in chosen])
     captioned = Captioned(chosen, held, asked.pictures, texts, owner)
     chances = {
-        TEXT_TO_IMAGE: {"crowd": fit_crowd(judged, reranker.blends["text", "image"])},
-        IMAGE_TO_TEXT: fit_captions(*judge_captions(reranker, captioned, ALBUMS, LEADERS // 2, rng)),
+        TEXT_TO_IMAGE: fit_chances(*judged.hits()),
+        IMAGE_TO_TEXT: fit_chances(*judge_captions(reranker, captioned, ALBUMS, LEADERS // 2, rng)),
     }
     return known, chances
 

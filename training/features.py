@@ -23,7 +23,7 @@ from PIL import Image, ImageEnhance
 
 from engine.encoders.mini import IMAGE_BATCH
 from engine.encoders.mini_shape import pixels
-from engine.encoders.mini_towers import IMAGE_WIDTH, ImageTower, fold_batch_norms
+from engine.encoders.mini_towers import IMAGE_WIDTH, MEANS_WIDTH, ImageTower, fold_batch_norms
 from engine.types import Bitmap, Ids
 from training.data import SEED, Photo, read_picture
 from training.precision import has_bfloat16, narrow, products
@@ -60,6 +60,18 @@ def _batches(count: int, start: int) -> Iterator[tuple[int, int]]:
         yield first, min(count, first + BATCH)
 
 
+def _images(photos: Sequence[Photo], view: int, first: int, stop: int) -> tuple[list[int], list[Image.Image]]:
+    """Make a view of some photographs: which of them, and their pictures.
+
+    Crops are for training; and a view's randomness hangs on the photograph, so that a resumed run makes the
+    same picture.
+    """
+    some = range(first, min(stop, len(photos)))
+    wanted = [i for i in some if view < CROP or photos[i].split == "train"]
+    rngs = (np.random.default_rng((SEED, view, i)) for i in wanted)
+    return wanted, [view_of(read_picture(photos[i]), view, rng) for i, rng in zip(wanted, rngs, strict=True)]
+
+
 @torch.inference_mode()
 def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> Path:
     """Write the stem's activations of one view of all photographs: (n, 17, 17, 120) float16."""
@@ -78,12 +90,7 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
         stem, few = folded.stem, IMAGE_BATCH
     began = time.perf_counter()
     for first, stop in _batches(len(photos), start):
-        # crops are for training; and a view's randomness hangs on the photograph, so that a resumed
-        # run makes the same picture
-        wanted = [i for i in range(first, stop) if view < CROP or photos[i].split == "train"]
-        images = [
-            view_of(read_picture(photos[i]), view, np.random.default_rng((SEED, view, i))) for i in wanted
-        ]
+        wanted, images = _images(photos, view, first, stop)
         if images:
             with products():  # only training reads this
                 some = (images[i : i + few] for i in range(0, len(images), few))
@@ -99,16 +106,22 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
 
 
 @torch.inference_mode()
-def cache_means(tower: ImageTower, view: Path) -> Path:
-    """Write the published tower's mean over its grid, of one kept view: (n, IMAGE_WIDTH) float16."""
-    path = view.with_name(f"means-{view.name}")
+def cache_means(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> Path:
+    """Write the means that the published networks make of one kept view: (n, MEANS_WIDTH) float16."""
+    path = cache / f"published{view}.npy"
     if not path.exists():
-        kept = np.load(view, mmap_mode="r")
-        means = np.empty((len(kept), IMAGE_WIDTH), np.float16)
+        kept = np.load(cache / f"view{view}.npy", mmap_mode="r")
+        means = np.zeros((len(kept), MEANS_WIDTH), np.float16)
+        beside = copy.deepcopy(tower)
+        fold_batch_norms(beside)
         for first, stop in _batches(len(kept), 0):
             activations = narrow(torch.from_numpy(np.array(kept[first:stop]))).permute(0, 3, 1, 2)
             with products():
-                means[first:stop] = tower.means(activations).numpy()
+                means[first:stop, :IMAGE_WIDTH] = tower.means(activations).numpy()
+        for first in range(0, len(kept), IMAGE_BATCH):
+            wanted, images = _images(photos, view, first, first + IMAGE_BATCH)
+            if images:
+                means[wanted, IMAGE_WIDTH:] = beside.others(torch.from_numpy(pixels(images))).numpy()
         aside = path.with_name(f"{path.name}.part")
         with aside.open("wb") as file:
             np.save(file, means)

@@ -36,7 +36,7 @@ def furnish(joint: Joint, model: Model, feed: Feed, plain: Plain, towers: Towers
     photos = photos[:PICTURES]
     vectors, _ = encode_pictures(model, feed.views[MIRROR], photos)
     means = plain.means[MIRROR, photos]
-    pictures = joint.opinions_of_pictures(vectors, means, towers.image.classifier(means))
+    pictures = joint.opinions_of_pictures(vectors, means, towers.image.classifiers(means))
     scatter = texts.T @ texts / len(texts) + pictures.T @ pictures / len(pictures)
     joint.basis.copy_(torch.linalg.eigh(scatter).eigenvectors[:, -RANK:])
     joint.captions.copy_(joint.inner(texts))
@@ -53,5 +53,5 @@ def joined(
     first = feed.states.first
     captions = [c for i in positions for c in range(first[i], first[i + 1])]
     means = plain.means[WHOLE, positions]
-    pictures = joint.pictures(gallery.pictures, means, towers.image.classifier(means))
+    pictures = joint.pictures(gallery.pictures, means, towers.image.classifiers(means))
     return replace(gallery, pictures=pictures, texts=joint.texts(gallery.texts, plain.meaning[captions]))

@@ -35,6 +35,16 @@ class Judged:
         some = self.items == items
         return Judged(*(getattr(self, name)[some] for name in self.__annotations__))
 
+    @classmethod
+    def joined(cls, several: Sequence[Judged]) -> Judged:
+        """Lay searches end to end."""
+        return cls(*(np.concatenate([getattr(one, name) for one in several]) for name in cls.__annotations__))
+
+    def hits(self) -> tuple[Ints, Floats, Bools]:
+        """Return of each hit the number of items searched, its score, and whether it is right."""
+        real = np.isfinite(self.scores)
+        return np.repeat(self.items, real.sum(1)), self.scores[real], self.right[real]
+
 
 @dataclass(frozen=True)
 class Captioned:

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from engine.encoders.mini_joint import PlainHead
 from engine.encoders.mini_shape import TEXT_LIMIT
-from engine.encoders.mini_towers import IMAGE_WIDTH
+from engine.encoders.mini_towers import MEANS_WIDTH
 from engine.types import Bitmap, Ids
 from training import own
 from training.checkpoints import Resume
@@ -189,7 +189,7 @@ class Adapter(nn.Module):
     def __init__(self, pictures: Tensor, texts: Tensor, seed: int) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.image = PlainHead(IMAGE_WIDTH, DROPOUT)
+        self.image = PlainHead(MEANS_WIDTH, DROPOUT)
         self.text = PlainHead(texts.shape[1], DROPOUT / 2)
         for head, seen in ((self.image, pictures), (self.text, texts)):
             head.center.copy_(seen.mean(0))
@@ -208,7 +208,7 @@ def contrast_pictures(
     resume: Resume,
     progress: Callable[[int, int], None],
 ) -> Adapter:
-    """Train heads on pictures (n, IMAGE_WIDTH) and captions (m, width), `owner` (m,) saying of which."""
+    """Train heads on pictures (n, MEANS_WIDTH) and captions (m, width), `owner` (m,) saying of which."""
     adapter = Adapter(pictures, texts, recipe.seed)
 
     def sides(chosen: Ints, asked: Ints) -> tuple[Tensor, Tensor]:

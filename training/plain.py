@@ -2,7 +2,7 @@
 
 Plain heads learn on the means of the published towers over every photograph and caption, which
 takes minutes: no tower runs. Beside the contrast of pictures and captions they learn what the
-published classifier says of each picture, over the names of its thousand classes (distillation,
+published classifiers say of each picture, over the names of their thousand classes (distillation,
 arXiv 1503.02531).
 """
 
@@ -52,7 +52,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Plain:
-    """What the published towers say, kept: `means` (views, photographs, IMAGE_WIDTH).
+    """What the published towers say, kept: `means` (views, photographs, MEANS_WIDTH).
 
     `meaning` (captions, TEXT_WIDTH) is of every caption, `names` (CLASSES, TEXT_WIDTH) of the classes.
     """
@@ -64,7 +64,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the loss needs beside a batch: `teacher` classifies means, `names` are of its classes."""
+    """What the loss needs beside a batch: `teacher` says which classes means show, `names` are theirs."""
 
     recipe: Recipe
     names: Tensor
@@ -116,7 +116,7 @@ def loss_of(joint: Joint, scale: Tensor, means: Tensor, meaning: Tensor, lesson:
     """Add up the contrast of pictures and captions and the cross-entropy of what the teacher says."""
     pictures = joint.image(means)
     target = soft_targets(torch.arange(len(means)), meaning, lesson.recipe.soft_share)
-    said = lesson.teacher(means).softmax(1)
+    said = lesson.teacher(means)
     names = (scale * pictures @ joint.text(lesson.names).T).log_softmax(1)
     taught: Tensor = -(said * names).sum(1).mean()
     return contrast(scale * pictures @ joint.text(meaning).T, target) + lesson.recipe.class_weight * taught

@@ -1,4 +1,4 @@
-"""MiniEncoder: the embedded default model, two published towers under heads trained here.
+"""MiniEncoder: the embedded default model, published towers under heads trained here.
 
 The published weights come from the cache directory (`weights.py`); what training made, heads and
 tuned last layers, is bundled with the package (`mini_bundle.py`). What runs them on a CPU are graphs,
@@ -43,7 +43,7 @@ CELLS = GRID**2
 WORDS = TEXT_LIMIT - 2  # [CLS] and [SEP] are no words
 IMAGE_BATCH = 4  # larger ones fall out of the processor's cache: 32 take twice as long a picture
 TEXT_BATCH = 64
-GRAPHS = 1  # of the modules as they are now: another number where they give something else
+GRAPHS = 2  # of the modules as they are now: another number where they give something else
 T = TypeVar("T")
 Part: TypeAlias = Literal["image", "text", "judged"]
 EXAMPLES: Mapping[Part, Example] = {
@@ -144,7 +144,7 @@ class Parts:
 
 
 class MiniEncoder:
-    """EfficientNet-Lite2 and all-MiniLM-L6-v2 in one joint space."""
+    """EfficientNet-Lite and all-MiniLM-L6-v2 in one joint space."""
 
     dim = JOINT_DIM
     text_limit = TEXT_LIMIT

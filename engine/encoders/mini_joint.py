@@ -2,7 +2,7 @@
 
 - The tuned towers know what photographs of people and dogs are about, and know their own too well.
   Plain heads on the untouched towers know less and forget less: the two together find more.
-- The published classifier names what no caption taught: the names it gives a picture, each as the
+- The published classifiers name what no caption taught: the names they give a picture, each as the
   vector of its text, are added in.
 - Some pictures are near every text, and stand in the way of the right one (hubs). How near an
   input is to a bank of others is taken off its score (query bank normalization, arXiv 2112.12777).
@@ -27,13 +27,13 @@ from engine.encoders.mini_shape import (
     RANK,
     SHARPNESS,
 )
-from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH
+from engine.encoders.mini_towers import CLASSES, MEANS_WIDTH, TEXT_WIDTH
 
 CAPTIONS, PICTURES = 9_600, 2_000  # in the banks
 
 
 class PlainHead(nn.Module):
-    """From a published tower's mean to the joint space, by one layer and a residual two."""
+    """From the means of published towers to the joint space, by one layer and a residual two."""
 
     center: Tensor
     spread: Tensor
@@ -74,16 +74,19 @@ class Joint(nn.Module):
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
-        self.image, self.text = PlainHead(IMAGE_WIDTH, dropout), PlainHead(TEXT_WIDTH, dropout / 2)
+        self.image, self.text = PlainHead(MEANS_WIDTH, dropout), PlainHead(TEXT_WIDTH, dropout / 2)
         self.register_buffer("classes", torch.zeros(CLASSES, DIM))  # their names' vectors, less the mean
         self.register_buffer("basis", torch.zeros(2 * DIM, RANK))
         self.register_buffer("captions", torch.zeros(CAPTIONS, RANK))
         self.register_buffer("photographs", torch.zeros(PICTURES, RANK))
         self.register_buffer("usual", torch.zeros(2))  # nearness of pictures and texts to those banks
 
-    def pictures(self, vectors: Tensor, means: Tensor, logits: Tensor) -> Tensor:
-        """Map the tuned head's vectors (n, DIM), the published tower's means and logits to (n, JOINT_DIM)."""
-        inner = self.inner(self.opinions_of_pictures(vectors, means, logits))
+    def pictures(self, vectors: Tensor, means: Tensor, shown: Tensor) -> Tensor:
+        """Map the tuned head's vectors (n, DIM) and what the published towers say to (n, JOINT_DIM).
+
+        `means` (n, MEANS_WIDTH) are theirs, `shown` (n, CLASSES) what they say that a picture shows.
+        """
+        inner = self.inner(self.opinions_of_pictures(vectors, means, shown))
         taken = CAPTION_CROWD * (nearness(inner, self.captions) - self.usual[0])
         return _beside(inner, -taken / CONSTANT, torch.full_like(taken, CONSTANT))
 
@@ -93,9 +96,9 @@ class Joint(nn.Module):
         taken = PICTURE_CROWD * (nearness(inner, self.photographs) - self.usual[1])
         return _beside(inner, torch.full_like(taken, CONSTANT), -taken / CONSTANT)
 
-    def opinions_of_pictures(self, vectors: Tensor, means: Tensor, logits: Tensor) -> Tensor:
+    def opinions_of_pictures(self, vectors: Tensor, means: Tensor, shown: Tensor) -> Tensor:
         """Lay both opinions of pictures side by side, the names of what they show added in: (n, 2 * DIM)."""
-        named = F.normalize(vectors + CLASS_SHARE * logits.softmax(1) @ self.classes, dim=1)
+        named = F.normalize(vectors + CLASS_SHARE * shown @ self.classes, dim=1)
         return torch.cat([named, PLAIN_SHARE**0.5 * self.image(means)], 1)
 
     def opinions_of_texts(self, vectors: Tensor, means: Tensor) -> Tensor:

@@ -17,9 +17,14 @@ from engine.encoders.mini_heads import Head
 from engine.encoders.mini_joint import Joint
 from engine.encoders.mini_shape import TOKEN_DIM
 from engine.encoders.mini_towers import IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower, fold_batch_norms
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, mini_weights
+from engine.encoders.weights import IMAGE_TOWERS, TEXT_TOWER, mini_weights
 from engine.fusion import CROSS, FusionModel, Judged, Shape
 from engine.types import Floats
+
+
+def image_tower(folder: Path) -> ImageTower:
+    """Read the image tower, as published, from the folder of pulled weights."""
+    return ImageTower([load_file(folder / name) for name in IMAGE_TOWERS])
 
 
 class ImageSide(nn.Module):
@@ -33,7 +38,7 @@ class ImageSide(nn.Module):
         """Map (n, 3, SIDE, SIDE) to vectors (n, JOINT_DIM) and tokens of the grid, row by row."""
         grid, means = self.tower(batch)
         vectors, tokens = self.head(grid, grid.new_ones(grid.shape[:2], dtype=torch.bool))
-        return self.joint.pictures(vectors, means, self.tower.classifier(means)), tokens
+        return self.joint.pictures(vectors, means, self.tower.classifiers(means)), tokens
 
 
 class TextSide(nn.Module):
@@ -62,7 +67,7 @@ class Modules:
     @cached_property
     def image(self) -> ImageSide:
         """What reads pictures; a search by words needs none of it."""
-        tower = ImageTower(load_file(mini_weights(names=[IMAGE_TOWER]) / IMAGE_TOWER))
+        tower = image_tower(mini_weights(names=IMAGE_TOWERS))
         self._load(tower.top, "image_top.", partly=True)
         fold_batch_norms(tower)
         return ImageSide(tower, self._head("image_head.", IMAGE_WIDTH), self._joint).eval()

@@ -4,12 +4,15 @@ Each tower is cut in two. The first part is frozen as published; the last (for p
 and a convolution; for words, three layers) is there twice: as published, and as `top`, which may be
 replaced by tuned weights. What lies between is small, so training keeps it on disk and never runs
 the first twice.
+
+Beside the image tower stand EfficientNet-Lite1 and Lite0, as published. They learned from the same
+photographs by themselves and err on others, so the three together see more than any of them.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +24,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from engine.encoders.bert import Bert, BertShape, Unfilled
 
 IMAGE_WIDTH = 1280
+NETWORKS = ("tf_efficientnet_lite2", "tf_efficientnet_lite1", "tf_efficientnet_lite0")
+MEANS_WIDTH = len(NETWORKS) * IMAGE_WIDTH
 CLASSES = 1000  # of ImageNet
 TEXT_WIDTH = 384
 TEXT_FROZEN = 3  # of the six layers
@@ -28,26 +33,32 @@ MINILM = BertShape(TEXT_WIDTH, layers=6, heads=12, inner=1536)
 
 
 class ImageTower(nn.Module):
-    """EfficientNet-Lite2 (Tan & Le, arXiv 1905.11946)."""
+    """EfficientNet-Lite2 (Tan & Le, arXiv 1905.11946), and `beside` it the smaller published networks.
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+    `weights` are those of each of NETWORKS.
+    """
+
+    def __init__(self, weights: Sequence[Mapping[str, Tensor]]) -> None:
         import timm  # a third of what a first search would load, and no text needs it
 
         super().__init__()
-        network: Any = timm.create_model("tf_efficientnet_lite2", pretrained=False)
-        network.load_state_dict(dict(weights))
+        networks: list[Any] = [timm.create_model(name, pretrained=False) for name in NETWORKS]
+        for network, own in zip(networks, weights, strict=True):
+            network.load_state_dict(dict(own))
+        self.classifiers = Classifiers([network.classifier for network in networks])
+        network, *beside = networks
         blocks = list(network.blocks)
         self.stem = nn.Sequential(network.conv_stem, network.bn1, *blocks[:5])
         self.top = nn.Sequential(*blocks[5:], network.conv_head, network.bn2)
         self.published = copy.deepcopy(self.top).requires_grad_(False)
-        self.classifier = network.classifier.requires_grad_(False)
+        self.beside = nn.ModuleList(_without_classifier(other) for other in beside)
         self.to(memory_format=torch.channels_last)
         self.eval()
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (n, 3, SIDE, SIDE) to the grid and the published tower's mean over it."""
+        """Map (n, 3, SIDE, SIDE) to the grid, and what `means` and `others` say side by side: MEANS_WIDTH."""
         activations = self.stem(batch)
-        return self.grid(activations), self.means(activations)
+        return self.grid(activations), torch.cat([self.means(activations), self.others(batch)], 1)
 
     def grid(self, activations: Tensor) -> Tensor:
         """Map the stem's output (n, 120, 17, 17) to the grid (n, GRID * GRID, IMAGE_WIDTH)."""
@@ -58,6 +69,28 @@ class ImageTower(nn.Module):
         """Map the stem's output to the published tower's mean over its grid: (n, IMAGE_WIDTH)."""
         cells: Tensor = self.published(activations)
         return cells.float().mean((2, 3))
+
+    def others(self, batch: Tensor) -> Tensor:
+        """Map (n, 3, SIDE, SIDE) to the means of the networks beside, side by side."""
+        return torch.cat([network(batch).float().mean((2, 3)) for network in self.beside], 1)
+
+
+class Classifiers(nn.Module):
+    """What the published networks say that a picture shows, each by its own mean."""
+
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts).requires_grad_(False)
+
+    def forward(self, means: Tensor) -> Tensor:
+        """Map (n, MEANS_WIDTH) to probabilities of the classes, the mean of all networks': (n, CLASSES)."""
+        each = zip(self.parts, torch.split(means, IMAGE_WIDTH, 1), strict=True)
+        return torch.stack([part(mean).softmax(1) for part, mean in each]).mean(0)
+
+
+def _without_classifier(network: Any) -> nn.Module:
+    parts = nn.Sequential(network.conv_stem, network.bn1, *network.blocks, network.conv_head, network.bn2)
+    return parts.requires_grad_(False)
 
 
 def fold_batch_norms(tower: ImageTower) -> None:

