@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine.comparison import Comparison, compare
 from engine.encoders import Encoder
-from engine.errors import BadInput, BadPicture, GalleryMismatch
+from engine.errors import BadInput, BadPicture, GalleryMismatch, ModelUnavailable
 from engine.gallery import Gallery
 from engine.generation import forget_model
 from engine.models import load_model
@@ -91,11 +91,20 @@ def migrate(
         new = Serving(gallery, store, new_state, device=device, index=None, loaded=loaded)
         old.refresh(state)
         new.generation.catch_up(new.store)
-        comparison = compare(old, new, queries)
+        comparison = _compared(old, new, queries)
         new.generation.revision = revision
         new.save()
         switched = run.switch(allow_missing)
         return Migrated(state.model, model, run.made, run.missing, comparison, switched)
+
+
+def _compared(old: Serving, new: Serving, queries: Sequence[str] | None) -> Comparison | None:
+    """Compare both models, unless the weights that made the old vectors are not here any more."""
+    try:
+        old.load()
+    except (GalleryMismatch, ModelUnavailable):
+        return None
+    return compare(old, new, queries)
 
 
 def go_back(

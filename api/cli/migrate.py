@@ -78,6 +78,8 @@ def migrate(
                 allow_missing=allow_missing,
                 progress=progress,
             )
+    if model is not None and done.switched and done.comparison is None:
+        note("the models were not compared: the weights that made the old vectors are not here any more")
     if as_json and done.switched:
         show_json(_document(gallery, done))
     elif not as_json:
