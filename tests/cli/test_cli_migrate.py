@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import open_clip
 import pytest
 import torch
 from command import CPU, environment, invoke
+
+from engine import Item, SearchEngine
 
 NAME = "crosslight-cli-test"
 CONFIG = {
@@ -145,3 +148,17 @@ def test_one_thing_at_a_time(own: Path, clip: str, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
     nothing = invoke("migrate", "--model", clip, "--queries", tmp_path / "empty.txt", "-g", own)
     assert "holds no query; write one a line" in nothing.err
+
+
+def test_weights_that_are_gone_are_left_behind_uncompared(tmp_path: Path) -> None:
+    path = tmp_path / "old.gallery"
+    with SearchEngine.open(path, model="color") as engine:
+        engine.add([Item(f"text:{color}", "text", color) for color in ("red", "green", "blue")])
+    with sqlite3.connect(path / "gallery.db") as database:
+        database.execute("UPDATE models SET stamp = 'of weights that nobody has'")
+    result = invoke("migrate", "--model", "color", "--gallery", path, "--json")
+    assert "not compared: the weights that made the old vectors are not here" in result.err
+    done = result.document
+    assert done["switched"] and done["made"] == 3 and done["comparison"] is None
+    with SearchEngine.open(path) as engine:
+        assert engine.search("green", k=1)[0].item.uri == "text:green"

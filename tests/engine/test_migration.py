@@ -298,15 +298,3 @@ def test_the_gallery_is_searched_by_threads_while_it_changes(closed: Path, clip:
         for thread in threads:
             thread.join()
         assert not failed and seen == {"color", clip}
-
-
-def test_weights_that_are_gone_are_left_behind_uncompared(tmp_path: Path) -> None:
-    path = tmp_path / "old.gallery"
-    with SearchEngine.open(path, model="color") as engine:
-        engine.add([Item(f"text:{color}", "text", color) for color in ("red", "green", "blue")])
-    with sqlite3.connect(path / "gallery.db") as database:
-        database.execute("UPDATE models SET stamp = 'of weights that nobody has'")
-    done = migrate(path, "color")
-    assert done.switched and done.made == 3 and done.comparison is None
-    with SearchEngine.open(path) as engine:
-        assert engine.search("green", k=1)[0].item.uri == "text:green"
