@@ -34,7 +34,7 @@ from engine.errors import ModelUnavailable
 from engine.evaluate import Ranks, bootstrap, recall_table
 from training.captions import read_groups
 from training.data import SEED, Photo, read_photos
-from training.features import WHOLE, Pieces, cache_captions, cache_means, cache_view
+from training.features import WHOLE, Pieces, cache_captions, cache_means
 from training.gallery import Ints
 from training.language_models import BytePieces, CausalTower
 from training.measure import interval
@@ -145,7 +145,6 @@ def main() -> None:
     (options.work / "language-models").mkdir(parents=True, exist_ok=True)
     photos, groups = read_photos(options.data), read_groups(options.data)
     image = image_tower(pull_mini())
-    cache_view(image, photos, WHOLE, options.work)
     means = np.load(cache_means(image, photos, WHOLE, options.work))
     seen = Photos(photos, torch.from_numpy(means).float())
     tables: tuple[list[str], list[str], list[str]] = ([], [], [])

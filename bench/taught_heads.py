@@ -33,7 +33,7 @@ from engine.encoders.weights import TEXT_TOWER, TOKENIZER, bundled_mini, mini_we
 from training import plain
 from training.captions import CaptionPairs
 from training.data import read_photos, select
-from training.features import WHOLE, cache_captions, cache_means, cache_view
+from training.features import WHOLE, cache_captions, cache_means
 from training.gallery import TEXT_TO_IMAGE, Gallery, lists
 from training.heads import Feed
 
@@ -113,7 +113,6 @@ def prepared(data: Path, cache: Path) -> tuple[Feed, plain.Plain, ImageTower]:
     pieces = WordPieces(weights / TOKENIZER)
     states = cache_captions(text, pieces, photos, cache)
     _, names = plain.read_texts(plain.Towers(image, text, pieces), shipped(), plain.class_captions())
-    cache_view(image, photos, WHOLE, cache)
     means = torch.from_numpy(np.load(cache_means(image, photos, WHOLE, cache))).float()[None]
     known = plain.Plain(means, torch.from_numpy(states.meaning).float(), names)
     return Feed(photos, states, [], CaptionPairs(data, text, pieces)), known, image

@@ -110,7 +110,7 @@ def cache_means(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pa
     """Write the means that the published networks make of one kept view: (n, MEANS_WIDTH) float16."""
     path = cache / f"published{view}.npy"
     if not path.exists():
-        kept = np.load(cache / f"view{view}.npy", mmap_mode="r")
+        kept = np.load(cache_view(tower, photos, view, cache), mmap_mode="r")
         means = np.zeros((len(kept), MEANS_WIDTH), np.float16)
         beside = copy.deepcopy(tower)
         fold_batch_norms(beside)
