@@ -34,7 +34,7 @@ from engine.fusion import FusionModel, Shape
 from training.calibrate import fit_blend
 from training.checkpoints import Resume
 from training.data import SEED, read_photos, select
-from training.features import MIRROR, WHOLE, cache_captions
+from training.features import MIRROR, WHOLE, cache_captions, kept_view
 from training.gallery import TEXT_TO_IMAGE, Floats, Gallery, Ints, Lists, encode, lists, unit
 from training.lessons import LESSONS
 from training.measure import interval
@@ -101,7 +101,7 @@ def galleries(data: Path, cache: Path, work: Path) -> dict[str, Gallery]:
         states = cache_captions(TextTower(load_file(weights / TEXT_TOWER)), pieces, photos, cache)
         views = {"train": MIRROR, "held": WHOLE, "val": WHOLE}
         kept = {
-            split: asdict(encode(model, states, cache, select(photos, split, "flickr8k"), view))
+            split: asdict(encode(model, states, kept_view(cache, view), select(photos, split, "flickr8k")))
             for split, view in views.items()
         }
         torch.save(model.late.state_dict(), work / LATE)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.fusion import FusionModel
 
 AMONG = 1000.0  # items
+NEAREST = 10
 # Words (n, w, d), which are real (n, w), and cells (n, c, d), to what `engine.fusion.Judged` gives.
 Judging = Callable[[Floats, Bitmap, Floats], Sequence[Floats]]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -33,6 +34,9 @@ class Blend:
 
     The logistic was fitted in a gallery of `among` items. In another size its logit falls by `crowd` for each
     unit of the logarithm of how many times as many there are: the more items, the more others look right.
+
+    A score says less in a gallery where all are high. The logit falls by `rivals` and `level` for each unit
+    of what `surroundings` tells of the list, where a stranger scores as `usual`.
     """
 
     visual: float
@@ -42,6 +46,19 @@ class Blend:
     offset: float
     crowd: float = 0.0
     among: float = AMONG
+    rivals: float = 0.0
+    level: float = 0.0
+    usual: float = 0.0
+
+
+def surroundings(scores: Floats, usual: float) -> tuple[float, float]:
+    """Return the log-sum-exp of a list's scores, and the mean of its best NEAREST.
+
+    A shorter list is filled up with strangers, so that of a pair the score still says something.
+    """
+    filled = np.concatenate([scores, np.full(max(0, NEAREST - len(scores)), usual)]).astype(np.float64)
+    best = -np.sort(-filled)[:NEAREST]
+    return float(best[0] + np.log(np.exp(filled - best[0]).sum())), float(best.mean())
 
 
 def direction(name: str) -> tuple[str, str]:
@@ -91,11 +108,13 @@ class FusionReranker:
         }
 
     def probability(self, scores: Floats, query: Kind, item: Kind, items: int) -> Floats | None:
-        """Turn scores into probabilities of relevance (Platt, 1999), among so many items."""
+        """Turn the scores of a list into probabilities of relevance (Platt, 1999), among so many items."""
         blend = self.blends.get((query, item))
         if blend is None:
             return None
+        rivals, level = surroundings(scores, blend.usual)
         shift = blend.crowd * np.log(max(items, 1) / blend.among)
+        shift += blend.rivals * rivals + blend.level * level
         logits = blend.slope * scores.astype(np.float64) + blend.offset - shift
         chances: Floats = (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # it never overflows
         return chances

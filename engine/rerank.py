@@ -82,9 +82,10 @@ class Reranker(Protocol):
         ...
 
     def probability(self, scores: Floats, query: Kind, item: Kind, items: int) -> Floats | None:
-        """Turn scores (n,) into probabilities of relevance, or `None` when not calibrated.
+        """Turn the scores (n,) of a list into probabilities of relevance, or `None` when not calibrated.
 
-        `items` is how many were searched: the same score says less where more could have it.
+        `items` is how many were searched: the same score says less where more could have it, and less where
+        the others of the list have it too.
         """
         ...
 

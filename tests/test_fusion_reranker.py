@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from engine.encoders.mini import MiniEncoder, load_mini
-from engine.fusion_reranker import FusionReranker
+from engine.fusion_reranker import FusionReranker, surroundings
 from engine.rerank import Candidates, Read
 from engine.types import Encoded, Kind
 
@@ -73,23 +73,22 @@ def test_a_candidate_scores_the_same_in_any_company(
 def test_both_directions_judge_a_pair_by_the_same_tokens(
     loaded: tuple[MiniEncoder, FusionReranker], pictures: Encoded
 ) -> None:
-    encoder, reranker = loaded
-    text = encoder.encode_text([TEXT])
+    encoder, told = loaded
+    even = {d: replace(blend, late=1.0, fusion=1.0) for d, blend in told.blends.items()}
+    reranker = FusionReranker(told.judge, lambda: told.model, even, lambda text: [], "stamp")
     assert pictures.tokens is not None and pictures.lengths is not None
     picture = Encoded(pictures.vectors[:1], pictures.tokens[:1], pictures.lengths[:1])
-    there = reranker.score(Read("text", "", text), candidates(text, picture))
-    back = reranker.score(Read("image", "", picture), candidates(picture, text, "text"))
-    # the blends differ, the pair functions do not: their ratio is the same for every part of a pair
-    other = encoder.encode_text(["two dogs"])
-    ratio = back["fusion"] / there["fusion"]
-    there = reranker.score(Read("text", "", other), candidates(other, picture))
-    back = reranker.score(Read("image", "", picture), candidates(picture, other, "text"))
-    assert back["fusion"] / there["fusion"] == pytest.approx(ratio, rel=1e-3)
+    for words in (TEXT, "two dogs"):
+        text = encoder.encode_text([words])
+        there = reranker.score(Read("text", "", text), candidates(text, picture))
+        back = reranker.score(Read("image", "", picture), candidates(picture, text, "text"))
+        assert back["late"] == pytest.approx(there["late"], abs=1e-5) and there["late"] != 0
+        assert back["fusion"] == pytest.approx(there["fusion"], abs=1e-5) and there["fusion"] != 0
 
 
 def test_probability_is_a_logistic_of_the_score(loaded: tuple[MiniEncoder, FusionReranker]) -> None:
     reranker = loaded[1]
-    scores = np.array([-1000, 0, 1, 2, 1000], np.float32)
+    scores = np.array([5, 10, 11, 12, 13], np.float32)
     chances = reranker.probability(scores, "text", "image", 1000)
     assert chances is not None and chances.dtype == np.float32
     assert (np.diff(chances) >= 0).all() and chances[0] >= 0 and chances[-1] <= 1
@@ -99,7 +98,7 @@ def test_probability_is_a_logistic_of_the_score(loaded: tuple[MiniEncoder, Fusio
 
 def test_the_same_score_says_less_among_more_items(loaded: tuple[MiniEncoder, FusionReranker]) -> None:
     told = loaded[1]
-    blend = replace(told.blends["text", "image"], crowd=1.0, among=1000.0)
+    blend = replace(told.blends["text", "image"], crowd=1.0, among=1000.0, rivals=0.0, level=0.0)
     reranker = FusionReranker(
         told.judge, lambda: told.model, {("text", "image"): blend}, lambda text: [], "stamp"
     )
@@ -155,3 +154,13 @@ def test_a_hundred_candidates_take_no_time_to_speak_of(
     reranker.score(Read("text", "", query), many)
     # the aim is 60 ms; tests share their processor, so only something gone badly wrong fails here
     assert time.perf_counter() - began < 2
+
+
+def test_a_score_says_less_where_others_have_it_too() -> None:
+    high, low = np.full(12, 3.0, np.float32), np.full(12, -3.0, np.float32)
+    high[0] = low[0] = 4.0
+    (rivals, level), (fewer, lower) = surroundings(high, 0.0), surroundings(low, 0.0)
+    assert rivals == pytest.approx(math.log(math.exp(4) + 11 * math.exp(3))) and level == pytest.approx(3.1)
+    assert fewer < rivals and lower < level
+    pair = surroundings(high[:2], -1.0)  # beside eight strangers
+    assert pair[1] == pytest.approx((4 + 3 - 8) / 10)

@@ -30,11 +30,12 @@ from engine.encoders.mini_towers import (
 from engine.encoders.weights import TEXT_TOWER, mini_weights
 from training.calibrate import calibration_error, fit_blend, fit_logistic
 from training.data import read_photos, read_picture, select
+from training.descent import rate_at
 from training.export import packed
 from training.features import CROP, MIRROR, WHOLE, view_of
 from training.gallery import Lists
-from training.heads import contrast, rate_at, soft_targets, window, without_ends
-from training.measure import Ranked, interval, recall_at, separation
+from training.heads import contrast, soft_targets, window, without_ends
+from training.measure import interval, recall_at, separation
 from training.model import Model, soup
 from training.plain import Lesson, Recipe, class_captions, loss_of
 from training.precision import narrow, products
@@ -168,12 +169,8 @@ def test_recall_and_its_interval() -> None:
 
 
 def test_separation_by_hand() -> None:
-    chances = np.array([[0.9, 0.4], [0.3, 0.6]], np.float32)
-    relevant = np.array([[True, False], [True, False]])
-    ranked = Ranked(np.zeros(2), np.zeros(2), chances, relevant, 0.0)  # type: ignore[arg-type]
-    # with the right answer 0.9 and 0.6, without it 0.4 and 0.6: three of four pairs right and one equal,
-    # where a stable order counts the equal one as right
-    assert separation(ranked) == pytest.approx(1.0)
+    none, match = np.array([0.4, 0.6], np.float32), np.array([0.9, 0.6], np.float32)
+    assert separation(none, match) == pytest.approx(3.5 / 4)  # of four pairs one is even
 
 
 def test_a_logistic_is_found_again() -> None:
@@ -211,7 +208,7 @@ def test_a_soup_is_the_mean_of_its_models() -> None:
         other.late.sharpness += 4
     mixed = soup([one, other])
     assert mixed.late.sharpness.item() == pytest.approx(one.late.sharpness.item() + 2)
-    assert torch.equal(mixed.image_head.mean.weight, one.image_head.mean.weight)
+    assert torch.equal(mixed.text_head.mean.weight, one.text_head.mean.weight)
     assert one.late.sharpness.item() == pytest.approx(10)  # those that were mixed stay as they were
 
 

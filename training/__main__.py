@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +24,16 @@ from torch import Tensor
 from engine.encoders.mini_joint import Joint
 from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import WordPieces
-from engine.encoders.mini_towers import TextTower
+from engine.encoders.mini_towers import NETWORKS, TextTower
 from engine.encoders.weights import TEXT_TOWER, TOKENIZER, pull_mini
 from engine.fusion import FusionModel
-from training import answers, heads, hybrid, measure, measure_answers, plain, reranker
+from training import answers, heads, hybrid, measure, measure_answers, plain, reranker, sights
 from training.calibrate import fit_blend
 from training.captions import CaptionPairs
 from training.checkpoints import save_checkpoint
 from training.data import SEED, read_photos, select
 from training.export import bundled, export
-from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_means, cache_view
+from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_means, cache_view, kept_view
 from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, encode, lists
 from training.joint import furnish, joined
 from training.model import Model, soup
@@ -77,7 +78,9 @@ def prepare(data: Path, folder: Path) -> Work:
     text = TextTower(load_file(weights / TEXT_TOWER))
     pieces = WordPieces(weights / TOKENIZER)
     with stage("features"):
-        views = [np.load(cache_view(image, photos, view, folder), mmap_mode="r") for view in VIEWS]
+        for network, view in product(range(len(NETWORKS)), VIEWS):
+            cache_view(image, network, photos, view, folder)
+        views = list(zip(*(kept_view(folder, view) for view in VIEWS), strict=True))
         states = cache_captions(text, pieces, photos, folder)
         means = [np.load(cache_means(image, photos, view, folder)) for view in (WHOLE, MIRROR)]
     feed = heads.Feed(photos, states, views, CaptionPairs(data, text, pieces))
@@ -101,10 +104,25 @@ def train_heads(work: Work) -> Model:
     return soup(outcomes[1:])
 
 
+def train_sights(work: Work, model: Model) -> Model:
+    """Let the other networks learn to look into the space that is there."""
+    with stage("sights"):
+        texts = sights.read_captions(model, work.feed.states)
+        names, _ = plain.read_texts(work.towers, model, plain.class_captions())
+        said = work.towers.image.classifiers.each(work.plain.means[WHOLE])
+        for network in range(1, len(NETWORKS)):
+            known = sights.Known(texts, names, said[network])
+            checkpoint = work.folder / f"sights-{network}.pt"
+            model = sights.train(model, work.feed, network, known, sights.Recipe(), checkpoint)
+        return model
+
+
 def train_reranker(work: Work, model: Model) -> FusionModel:
     """Teach the cross-attention, on mirror images: a view that recall knows less by heart."""
     with stage("reranker"):
-        gallery = encode(model, work.feed.states, work.folder, select(work.feed.photos, "train"), MIRROR)
+        gallery = encode(
+            model, work.feed.states, kept_view(work.folder, MIRROR), select(work.feed.photos, "train")
+        )
         return reranker.train(model, gallery, reranker.Recipe(), work.folder / "reranker.pt")
 
 
@@ -133,7 +151,7 @@ def ship(work: Work, model: Model, joint: Joint, fusion: FusionModel) -> None:
         held = select(photos, "held")
         others = np.random.default_rng(SEED).permutation(select(photos, "train"))[: len(held)].tolist()
         positions = [*held, *others]
-        gallery = encode(model, work.feed.states, work.folder, positions)
+        gallery = encode(model, work.feed.states, kept_view(work.folder, WHOLE), positions)
         gallery = joined(gallery, positions, joint, work.feed, work.plain, work.towers)
         queries = {
             TEXT_TO_IMAGE: np.flatnonzero(gallery.owner < len(held))[::2],
@@ -157,7 +175,7 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     with stage("everything"):
         work = prepare(arguments.data, arguments.work)
-        model = train_heads(work)
+        model = train_sights(work, train_heads(work))
         ship(work, model, join(work, model), train_reranker(work, model))
         with stage("hybrid"):
             hybrid.main(["--data", str(arguments.data)])

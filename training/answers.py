@@ -1,4 +1,4 @@
-"""Stage 7, answers: when nothing matches, what looks alike, when reranking can be left out.
+"""Stage 10, answers: when nothing matches, what looks alike, when reranking can be left out.
 
     python -m training.answers --data DIR
 
@@ -24,11 +24,12 @@ from PIL import Image, ImageEnhance
 from engine.calibration import MIDDLE, Calibration, NoMatch
 from engine.encoders.mini import MiniEncoder, load_mini
 from engine.encoders.weights import bundled_mini
-from engine.fusion_reranker import AMONG
+from engine.fusion_reranker import AMONG, surroundings
 from engine.hybrid import Balance
+from training.calibrate import SHOWN
 from training.data import HELD_BACK, SEED, Photo, read_photos, read_picture, select
 from training.evidence import Asked, Samples, ask, encode, samples
-from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, Floats, Ints
+from training.gallery import IMAGE_TO_TEXT, TEXT_TO_IMAGE, Floats
 from training.judged import Captioned, Judged, judge, judge_captions
 from training.worded import worded
 
@@ -38,7 +39,7 @@ SIZES = (5, 20, 100, 400, 1400)
 QUERIES = 1000
 FALSE_ALARMS = 0.015  # share of queries that match and are told they do not; two in a hundred are allowed
 FALSE_TWINS = 0.005  # share of photographs that another photograph may be taken for
-ALBUMS = (50, 200)  # photographs whose captions a picture asks for, beside all of a set
+ALBUMS = (20, 50, 200)  # photographs whose captions a picture asks for, beside all of a set
 LEADERS = 400  # queries that are reranked to see what a lead is worth
 UPSETS = 0.01  # share of leads that reranking may overturn
 VARIED = 100  # photographs that are saved again in other ways
@@ -50,7 +51,7 @@ def fit_no_match(*several: Samples, sizes: Sequence[int] = SIZES) -> NoMatch:
     A gallery that only the query's own picture was taken out of may still hold others that match, so
     nothing is learned from those.
     """
-    several = tuple(found.chosen(~found.removed) for found in several)
+    several = tuple(found.taken(~found.removed) for found in several)
     found = Samples.joined(several)
     place = np.log(found.items / MIDDLE)[:, None]
     inputs = np.hstack([found.evidence, found.evidence * place, place, np.ones_like(place)])
@@ -133,11 +134,22 @@ def of_set(asked: Asked, groups: npt.NDArray[np.str_], group: str) -> Asked:
     return ask(asked, queries, pictures, place[asked.owner[queries]])
 
 
-def fit_chances(items: Ints, scores: Floats, right: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Fit the logistic of scores, and how much it falls as there are more items: as `Blend` has them."""
-    size = np.log(items / AMONG)
-    slope, crowd, offset = map(float, _logistic(np.stack([scores, -size, np.ones_like(size)], 1), right))
-    return {"slope": round(slope, 5), "offset": round(offset, 5), "crowd": round(crowd, 4)}
+def fit_chances(found: Judged) -> dict[str, float]:
+    """Fit the logistic of the scores shown, and how much it falls for what is around: as `Blend` has them.
+
+    What a stranger usually scores is read off the smallest galleries, all of which is in the lists.
+    """
+    real = np.isfinite(found.scores)
+    smallest = (found.items == found.items.min())[:, None]
+    usual = round(float(found.scores[real & smallest & ~found.right].mean()), 3)
+    around = [surroundings(row[here], usual) for row, here in zip(found.scores, real, strict=True)]
+    columns = np.column_stack([np.log(found.items / AMONG), around])  # (m, 3)
+    real[:, SHOWN:] = False
+    outside = np.repeat(-columns, real.sum(1), axis=0)
+    inputs = np.column_stack([found.scores[real], outside, np.ones(len(outside))])
+    names = ("slope", "crowd", "rivals", "level", "offset")
+    fitted = dict(zip(names, _logistic(inputs, found.right[real]).tolist(), strict=True))
+    return {name: round(value, 5) for name, value in fitted.items()} | {"usual": usual}
 
 
 def fit(data: Path, balance: Balance) -> tuple[Calibration, dict[str, dict[str, float]]]:
@@ -170,8 +182,8 @@ def fit(data: Path, balance: Balance) -> tuple[Calibration, dict[str, dict[str, 
     owner = np.repeat(np.arange(len(chosen)), [len(photo.captions) for photo in chosen])
     captioned = Captioned(chosen, held, asked.pictures, texts, owner)
     chances = {
-        TEXT_TO_IMAGE: fit_chances(*judged.hits()),
-        IMAGE_TO_TEXT: fit_chances(*judge_captions(reranker, captioned, ALBUMS, LEADERS // 2, rng)),
+        TEXT_TO_IMAGE: fit_chances(judged),
+        IMAGE_TO_TEXT: fit_chances(judge_captions(reranker, captioned, ALBUMS, LEADERS // 2, rng)),
     }
     return known, chances
 

@@ -1,4 +1,4 @@
-"""Stage 4, calibrate: how much each part of a score counts, and what a score says about relevance.
+"""Stage 7, calibrate: how much each part of a score counts, and what a score says about relevance.
 
 Both are learned on held-back photographs that no other stage trained on, for each direction.
 """

@@ -22,6 +22,7 @@ from engine.encoders.mini_shape import WordPieces
 from engine.encoders.mini_towers import TextTower
 from engine.encoders.weights import TEXT_TOWER, TOKENIZER, mini_weights
 from engine.types import Encoded
+from training.columns import Columns
 from training.data import Photo
 from training.gallery import Floats, Ints
 from training.measure import encode_pictures
@@ -50,7 +51,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Samples:
+class Samples(Columns):
     """m searches: their `evidence` (m, 5), the number of `items` searched, whether something `matches`.
 
     Where nothing does, `removed` says that only the query's own picture was taken out.
@@ -61,15 +62,6 @@ class Samples:
     matches: Bools
     removed: Bools
     query: Ints
-
-    @classmethod
-    def joined(cls, several: Sequence[Samples]) -> Samples:
-        """Lay samples end to end."""
-        return cls(*(np.concatenate([getattr(s, name) for s in several]) for name in cls.__annotations__))
-
-    def chosen(self, some: Bools) -> Samples:
-        """Take some of the samples."""
-        return Samples(*(getattr(self, name)[some] for name in self.__annotations__))
 
 
 @torch.inference_mode()

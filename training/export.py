@@ -1,4 +1,4 @@
-"""Stage 5, export: the bundle that ships, safetensors of at most 5 MB each and a config.
+"""Stage 8, export: the bundle that ships, safetensors of at most 5 MB each and a config.
 
 Matrices are int8 with a scale for each row; all else is float16, and so are the tuned top of the image
 tower and what makes tokens of its grid: int8 there would move three tokens in ten.
@@ -26,7 +26,7 @@ from training.reranker import DEPTH
 
 LARGEST = 5_000_000  # bytes of a file
 MATRIX = 10_000  # numbers; smaller ones stay float16
-FINE = ("image_top.", "image_head.token.", "text_head.token.")  # what tokens hang on most
+FINE = ("image_tops.0.", "image_heads.0.token.", "text_head.token.")  # what tokens hang on most
 
 
 def bundled(
@@ -39,8 +39,8 @@ def bundled(
     tensors = {f"fusion.{name}": tensor for name, tensor in fusion.state_dict().items()}
     tensors.update({f"joint.{name}": tensor for name, tensor in joint.state_dict().items()})
     for name, tensor in model.state_dict().items():
-        is_head = name.startswith(("image_head.", "text_head."))
-        is_tower = name.startswith(("image_top.", "text_top."))
+        is_head = name.startswith(("image_heads.", "text_head."))
+        is_tower = name.startswith(("image_tops.", "text_top."))
         if is_head or (is_tower and not torch.equal(tensor, published[name])):
             tensors[name] = tensor
     return packed(tensors)

@@ -1,8 +1,9 @@
 """Stage 1, features: what the frozen parts of the towers make of every photograph and caption.
 
-Pictures are kept as the activations between the frozen stem and the trainable top of the image
-tower, float16, for several views: the whole picture, its mirror image, and random crops.
-One file a view, written aside and renamed when complete; a killed run goes on where it stopped.
+Pictures are kept as the activations between the frozen stem and the trainable top of each image
+network, float16, for several views: the whole picture, its mirror image, and random crops.
+One file a network and view, written aside and renamed when complete; a killed run goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -22,15 +23,21 @@ import torch
 from PIL import Image, ImageEnhance
 
 from engine.encoders.mini import IMAGE_BATCH
-from engine.encoders.mini_shape import pixels
-from engine.encoders.mini_towers import IMAGE_WIDTH, MEANS_WIDTH, ImageTower, fold_batch_norms
+from engine.encoders.mini_shape import SIDE, pixels
+from engine.encoders.mini_towers import (
+    IMAGE_WIDTH,
+    MEANS_WIDTH,
+    NETWORKS,
+    ImageTower,
+    fold_batch_norms,
+)
 from engine.types import Bitmap, Ids
 from training.data import SEED, Photo, read_picture
 from training.precision import has_bfloat16, narrow, products
 
 log = logging.getLogger("training")
 
-STEM_SHAPE = (17, 17, 120)
+STEM_SIDE = 17  # cells
 BATCH = 64
 WHOLE, MIRROR, CROP = 0, 1, 2  # crops are random, and made of training photographs only
 
@@ -72,22 +79,32 @@ def _images(photos: Sequence[Photo], view: int, first: int, stop: int) -> tuple[
     return wanted, [view_of(read_picture(photos[i]), view, rng) for i, rng in zip(wanted, rngs, strict=True)]
 
 
+def view_path(cache: Path, network: int, view: int) -> Path:
+    """Say where a network's activations of a view of all photographs lie: (n, 17, 17, channels) float16."""
+    return cache / f"{NETWORKS[network].removeprefix('tf_efficientnet_')}-view{view}.npy"
+
+
+def kept_view(cache: Path, view: int) -> list[npt.NDArray[np.float16]]:
+    """Map the activations that `cache_view` wrote of one view, those of each network."""
+    return [np.load(view_path(cache, k, view), mmap_mode="r") for k in range(len(NETWORKS))]
+
+
 @torch.inference_mode()
-def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> Path:
-    """Write the stem's activations of one view of all photographs: (n, 17, 17, 120) float16."""
-    path = cache / f"view{view}.npy"
+def cache_view(tower: ImageTower, network: int, photos: Sequence[Photo], view: int, cache: Path) -> None:
+    """Write what a network's stem makes of one view of all photographs, where no earlier run did."""
+    path = view_path(cache, network, view)
     if path.exists():
-        return path
+        return
     aside, progress = path.with_suffix(".part"), path.with_suffix(".progress")
     start = int(progress.read_text()) if progress.exists() else 0
-    mode = "r+" if start else "w+"
-    shape = (len(photos), *STEM_SHAPE)
-    array = np.lib.format.open_memmap(aside, mode=mode, dtype=np.float16, shape=None if start else shape)
-    stem, few = tower.stem, BATCH
+    stem, few = tower.sights[network].stem, BATCH
+    channels = stem(torch.zeros(1, 3, SIDE, SIDE)).shape[1]
     if not has_bfloat16():  # float32 is fastest as the engine does it
         folded = copy.deepcopy(tower)
         fold_batch_norms(folded)
-        stem, few = folded.stem, IMAGE_BATCH
+        stem, few = folded.sights[network].stem, IMAGE_BATCH
+    mode, shape = "r+" if start else "w+", (len(photos), STEM_SIDE, STEM_SIDE, channels)
+    array = np.lib.format.open_memmap(aside, mode=mode, dtype=np.float16, shape=None if start else shape)
     began = time.perf_counter()
     for first, stop in _batches(len(photos), start):
         wanted, images = _images(photos, view, first, stop)
@@ -98,33 +115,30 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
             array[wanted] = torch.cat(parts).float().permute(0, 2, 3, 1).numpy().astype(np.float16)
         progress.write_text(str(stop))
         if first // BATCH % 20 == 0:
-            log.info("view %d: %d of %d, %.0f s", view, stop, len(photos), time.perf_counter() - began)
+            log.info("%s: %d of %d, %.0f s", path.name, stop, len(photos), time.perf_counter() - began)
     array.flush()
     os.replace(aside, path)
     progress.unlink()
-    return path
 
 
 @torch.inference_mode()
 def cache_means(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> Path:
-    """Write the means that the published networks make of one kept view: (n, MEANS_WIDTH) float16."""
+    """Write the means that the published networks make of one view: (n, MEANS_WIDTH) float16."""
     path = cache / f"published{view}.npy"
     if not path.exists():
-        kept = np.load(cache_view(tower, photos, view, cache), mmap_mode="r")
-        means = np.zeros((len(kept), MEANS_WIDTH), np.float16)
-        beside = copy.deepcopy(tower)
-        fold_batch_norms(beside)
-        for first, stop in _batches(len(kept), 0):
-            activations = narrow(torch.from_numpy(np.array(kept[first:stop]))).permute(0, 3, 1, 2)
-            with products():
-                means[first:stop, :IMAGE_WIDTH] = tower.means(activations).numpy()
-        for first in range(0, len(kept), IMAGE_BATCH):
-            wanted, images = _images(photos, view, first, first + IMAGE_BATCH)
-            if images:
-                means[wanted, IMAGE_WIDTH:] = beside.others(torch.from_numpy(pixels(images))).numpy()
+        for network in range(len(NETWORKS)):
+            cache_view(tower, network, photos, view, cache)
+        means = np.zeros((len(photos), len(NETWORKS), IMAGE_WIDTH), np.float16)
+        folded = copy.deepcopy(tower)
+        fold_batch_norms(folded)
+        for network, kept in enumerate(kept_view(cache, view)):
+            for first, stop in _batches(len(kept), 0):
+                activations = narrow(torch.from_numpy(np.array(kept[first:stop]))).permute(0, 3, 1, 2)
+                with products():
+                    means[first:stop, network] = folded.sights[network].means(activations).numpy()
         aside = path.with_name(f"{path.name}.part")
         with aside.open("wb") as file:
-            np.save(file, means)
+            np.save(file, means.reshape(len(photos), MEANS_WIDTH))
         os.replace(aside, path)
     return path
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 
 from engine.encoders.mini_shape import TEXT_LIMIT
 from engine.fusion import FusionModel
-from training.features import WHOLE, CaptionStates
+from training.features import CaptionStates
 from training.heads import without_ends
 from training.model import Model
 from training.precision import narrow, products
@@ -67,10 +66,9 @@ class Lists:
 
 @torch.inference_mode()
 def encode(
-    model: Model, states: CaptionStates, cache: Path, positions: Sequence[int], view: int = WHOLE
+    model: Model, states: CaptionStates, kept: Sequence[npt.NDArray[np.float16]], positions: Sequence[int]
 ) -> Gallery:
-    """Encode photographs and all their captions from the kept features."""
-    kept = np.load(cache / f"view{view}.npy", mmap_mode="r")
+    """Encode photographs and all their captions from the kept features; `kept` is of each network."""
     pictures, cells = encode_pictures(model, kept, positions)
     captions = [c for i in positions for c in range(states.first[i], states.first[i + 1])]
     owner = np.repeat(np.arange(len(positions)), [states.first[i + 1] - states.first[i] for i in positions])
@@ -90,14 +88,14 @@ def encode(
 
 @torch.inference_mode()
 def encode_pictures(
-    model: Model, kept: npt.NDArray[np.float16], positions: Sequence[int]
+    model: Model, kept: Sequence[npt.NDArray[np.float16]], positions: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Encode photographs from one view's activations: vectors (n, DIM) and int8 tokens."""
+    """Encode photographs from each network's activations of one view: vectors (n, DIM) and int8 tokens."""
     vectors, cells = [], []
     for start in range(0, len(positions), 128):
-        array = np.stack([kept[i] for i in positions[start : start + 128]])
+        some = [torch.from_numpy(own[positions[start : start + 128]]) for own in kept]
         with products():
-            found, tokens = model.pictures(narrow(torch.from_numpy(array)).permute(0, 3, 1, 2))
+            found, tokens = model.pictures([narrow(own).permute(0, 3, 1, 2) for own in some])
         vectors.append(found)
         cells.append((tokens.float() * 127).round().to(torch.int8))
     return torch.cat(vectors), torch.cat(cells)

@@ -1,4 +1,4 @@
-"""Stage 7, German: the word pieces of `mini-de`, each placed among MiniLM's by what it translates to.
+"""German: the word pieces of `mini-de`, each placed among MiniLM's by what it translates to.
 
     python -m training.german --data DIR --cldr DIR
 

@@ -12,24 +12,22 @@ What is kept is the running average of the weights.
 
 from __future__ import annotations
 
-import copy
 import logging
-import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from training.captions import CaptionPairs
-from training.checkpoints import save_checkpoint
 from training.data import SEED, Photo, select
+from training.descent import Schedule, descend, head_groups, open_top
 from training.features import CaptionStates
 from training.model import Model
 from training.precision import narrow, products
@@ -64,7 +62,7 @@ class Feed:
 
     photos: Sequence[Photo]
     states: CaptionStates
-    views: Sequence[npt.NDArray[np.float16]]
+    views: Sequence[Sequence[npt.NDArray[np.float16]]]  # of each network
     corpus: CaptionPairs
 
     def batches(self, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, Ints]]:
@@ -75,7 +73,7 @@ class Feed:
             low = self.states.first[chosen, None]
             count = self.states.first[chosen + 1, None] - low
             offset = rng.integers(count) + np.arange(recipe.captions)
-            yield window(self.views[: recipe.views], chosen, rng), low + offset % count
+            yield window(self.views[0][: recipe.views], chosen, rng), low + offset % count
 
 
 def window(views: Sequence[npt.NDArray[np.float16]], chosen: Ints, rng: np.random.Generator) -> Tensor:
@@ -124,7 +122,7 @@ def losses(
         kept = torch.rand(real.shape) >= recipe.word_drop
         kept[:, 0] = True  # nothing would be left of a text that lost all its words
         real, inner = real & kept, inner & kept
-    pictures, cells = model.pictures(activations)
+    pictures, cells = model.look(0, activations)
     texts, words = model.texts(hidden, real)
     count = len(pictures)
     target = soft_targets(torch.arange(count).repeat(chosen.shape[1]), meaning, recipe.soft_share)
@@ -151,85 +149,33 @@ def without_ends(real: Tensor) -> Tensor:
     return inner
 
 
-def _parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, object]]:
-    heads = [*model.image_head.parameters(), *model.text_head.parameters(), *model.late.parameters()]
-    groups: list[dict[str, object]] = [
-        {"params": [p for p in heads if p.ndim > 1], "rate": recipe.head_rate, "weight_decay": recipe.decay},
-        {"params": [p for p in heads if p.ndim < 2], "rate": recipe.head_rate, "weight_decay": 0.0},
-        {"params": [model.vector_scale, model.token_scale], "rate": 1e-2, "weight_decay": 0.0},
-    ]
-    model.image_top.requires_grad_(recipe.image_rate > 0)
+def _parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
+    learning = [model.image_heads[0], model.text_head, model.late]
+    groups = head_groups([p for part in learning for p in part.parameters()], recipe.head_rate, recipe.decay)
+    groups += [{"params": [model.vector_scale, model.token_scale], "rate": 1e-2, "weight_decay": 0.0}]
+    open_top(model, 0 if recipe.image_rate else None)
     model.text_top.requires_grad_(recipe.text_rate > 0)
-    blocks: Any = model.image_top
-    blocks[0][0].requires_grad_(False)
-    for module in model.image_top.modules():
-        # the backward pass of depthwise convolutions costs more than all the rest together
-        if isinstance(module, nn.Conv2d) and module.groups > 1:
-            module.requires_grad_(False)
-    for tower, rate in ((model.image_top, recipe.image_rate), (model.text_top, recipe.text_rate)):
+    for tower, rate in ((model.image_tops[0], recipe.image_rate), (model.text_top, recipe.text_rate)):
         params = [p for p in tower.parameters() if p.requires_grad]
         groups += [{"params": params, "rate": rate, "weight_decay": 0.01}] if params else []
     return groups
 
 
-def rate_at(step: int, steps: int) -> float:
-    """Warm up over the first twentieth, then follow half a cosine down to nothing."""
-    warm = steps / 20
-    return min(step / warm, 0.5 + 0.5 * math.cos(math.pi * step / steps))
-
-
 def train(model: Model, feed: Feed, recipe: Recipe, checkpoint: Path) -> Model:
     """Run one recipe to its end, resuming from `checkpoint`, and return the averaged model."""
-    optimizer = torch.optim.AdamW(_parameter_groups(model, recipe), lr=1.0)
-    averaged = copy.deepcopy(model).eval()
-    first = 0
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(kept["model"])
-        averaged.load_state_dict(kept["averaged"])
-        optimizer.load_state_dict(kept["optimizer"])
-        first = kept["epoch"]
-    for epoch in range(first, recipe.epochs):
-        began = time.perf_counter()
-        means = _epoch(model, averaged, optimizer, feed, recipe, epoch)
-        log.info("epoch %d: %s, %.0f s", epoch + 1, means, time.perf_counter() - began)
-        state = {"model": model.state_dict(), "averaged": averaged.state_dict()}
-        save_checkpoint(checkpoint, {**state, "optimizer": optimizer.state_dict(), "epoch": epoch + 1})
-    return averaged
-
-
-def _epoch(
-    model: Model, averaged: Model, optimizer: torch.optim.Optimizer, feed: Feed, recipe: Recipe, epoch: int
-) -> dict[str, float]:
-    """Go once through the photographs, and tell each loss's mean."""
-    rng = np.random.default_rng((SEED, epoch))
-    torch.manual_seed(SEED + epoch)  # dropout
-    model.train()
-    model.image_top.eval()  # its batch statistics stay as published
-    model.text_top.train(recipe.text_rate > 0)
     count = len(select(feed.photos, "train")) // recipe.batch
-    sums: dict[str, float] = {}
-    for step, (activations, captions) in enumerate(feed.batches(recipe, rng), epoch * count + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = group["rate"] * rate_at(step, recipe.epochs * count)
+    schedule = Schedule(recipe.epochs, count, recipe.average)
+    lesson = partial(_lesson, model, feed, recipe)
+    return descend(model, _parameter_groups(model, recipe), schedule, lesson, checkpoint)
+
+
+def _lesson(model: Model, feed: Feed, recipe: Recipe, epoch: int) -> Iterator[dict[str, Tensor]]:
+    """Go once through the photographs, and give the losses of each batch."""
+    rng = np.random.default_rng((SEED, epoch))
+    model.text_top.train(recipe.text_rate > 0)
+    for activations, captions in feed.batches(recipe, rng):
         with products():
             parts = losses(model, activations, feed.states, captions, recipe)
             if recipe.pairs:
                 parts["captions"] = caption_loss(model, feed.corpus, recipe.pairs, rng)
-        optimizer.zero_grad()
-        sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        follow(averaged, model, min(recipe.average, step / (step + 10)))
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value.item() / count
-        if step % 20 == 0:
-            log.info("step %d: %s", step, {n: round(v.item(), 3) for n, v in parts.items()})
-    return {name: round(value, 3) for name, value in sums.items()}
-
-
-@torch.no_grad()
-def follow(averaged: nn.Module, model: nn.Module, keep: float) -> None:
-    """Move a running average of weights by 1 - keep toward a model's."""
-    for mine, theirs in zip(averaged.parameters(), model.parameters(), strict=True):
-        mine.lerp_(theirs, 1 - keep)
+        yield parts

@@ -1,4 +1,4 @@
-"""Stage 6, hybrid: what a caption's meaning and its words count beside the picture.
+"""Stage 9, hybrid: what a caption's meaning and its words count beside the picture.
 
     python -m training.hybrid [--data DIR] [--bundle DIR]
 
@@ -191,13 +191,12 @@ def learn(bundle: Path, data: Path) -> Learned:
         first = fit_balance(lists, fit_logistic(*shown(cosines, lists.relevant)))
         tell("recall", lists, scored(lists, first))
         lists = reranked(questions, scored(lists, first), reranker, pictures)
-        blend = json.loads((bundle / "config.json").read_text("utf-8"))["blends"][TEXT_TO_IMAGE]
-        second = fit_balance(lists, (blend["slope"], blend["offset"]))
+        second = fit_balance(lists, fit_logistic(*shown(lists.parts[..., 0], lists.relevant)))
         scores = scored(lists, second)
         tell("reranked", lists, scores)
-        chances = reranker.probability(scores.ravel(), "text", "image", len(held) + len(others))
-        assert chances is not None
-        error = calibration_error(*shown(chances.reshape(scores.shape), lists.relevant))
+        found = [reranker.probability(row, "text", "image", len(held) + len(others)) for row in scores]
+        chances = np.stack([row for row in found if row is not None])
+        error = calibration_error(*shown(chances, lists.relevant))
         print(f"calibration error of the first ten {error:.4f}")
     return Learned(first, second)
 

@@ -1,4 +1,4 @@
-"""Stage 4, joint: the second opinion, a vocabulary and the crowd are put together with the tuned heads.
+"""Stage 5, joint: the second opinion, a vocabulary and the crowd are put together with the tuned heads.
 
 Nothing is learned here by descent: the names of the thousand classes are encoded, the principal
 components of both opinions are taken, and the banks are filled: with captions, a third of training
@@ -34,7 +34,7 @@ def furnish(joint: Joint, model: Model, feed: Feed, plain: Plain, towers: Towers
     captions = sorted(seen + feed.corpus.draw(CAPTIONS - len(seen), rng), key=len)
     texts = joint.opinions_of_texts(*read_texts(towers, model, captions))
     photos = photos[:PICTURES]
-    vectors, _ = encode_pictures(model, feed.views[MIRROR], photos)
+    vectors, _ = encode_pictures(model, [own[MIRROR] for own in feed.views], photos)
     means = plain.means[MIRROR, photos]
     pictures = joint.opinions_of_pictures(vectors, means, towers.image.classifiers(means))
     scatter = texts.T @ texts / len(texts) + pictures.T @ pictures / len(pictures)

@@ -1,4 +1,4 @@
-"""Stage 6, measure: the figures of the model card, from the weights that ship.
+"""Stage 11, measure: the figures of the model card, from the weights that ship.
 
     python -m training.measure --data DIR
 
@@ -36,12 +36,16 @@ MARKS = "<!-- figures -->", "<!-- end of figures -->"
 
 @dataclass(frozen=True)
 class Ranked:
-    """The lists of one direction after reranking, and the rank (from 0) of the first right answer."""
+    """The lists of one direction after reranking, and the rank (from 0) of the first right answer.
+
+    `gone` (q,) is the best probability where the right answers are not in the gallery.
+    """
 
     before: Ints
     after: Ints
     chances: Floats
     relevant: npt.NDArray[np.bool_]
+    gone: Floats
     milliseconds: float
 
 
@@ -72,7 +76,7 @@ def rank(reranker: FusionReranker, pictures: Encoded, texts: Encoded, owner: Int
     kind, wanted = KINDS[direction]
     queries, items = (texts, pictures) if kind == "text" else (pictures, texts)
     recall = queries.vectors @ items.vectors.T  # (q, n)
-    before, after, chances, relevant = [], [], [], []
+    before, after, chances, relevant, gone = [], [], [], [], []
     began = time.perf_counter()
     for query, row in enumerate(recall):
         right = np.arange(len(items)) == owner[query] if kind == "text" else owner == query
@@ -83,14 +87,19 @@ def rank(reranker: FusionReranker, pictures: Encoded, texts: Encoded, owner: Int
         parts = reranker.score(Read(kind, "", queries.row(query)), candidates)
         scores: Floats = np.stack(list(parts.values())).sum(0)
         again = np.argsort(-scores, kind="stable")
+        hits = right[order[again]]
         found = reranker.probability(scores[again], kind, wanted, len(items))
-        assert found is not None
+        others = reranker.probability(scores[again][~hits], kind, wanted, len(items) - int(right.sum()))
+        assert found is not None and others is not None
         before.append(int(right[order].argmax()))
         after.append(int(right[np.concatenate([order[again], order[DEPTH:]])].argmax()))
         chances.append(found)
-        relevant.append(right[order[again]])
+        relevant.append(hits)
+        gone.append(others.max())
     spent = 1000 * (time.perf_counter() - began) / len(recall)
-    return Ranked(np.array(before), np.array(after), np.stack(chances), np.stack(relevant), spent)
+    return Ranked(
+        np.array(before), np.array(after), np.stack(chances), np.stack(relevant), np.array(gone), spent
+    )
 
 
 def recall_at(ranks: Ints) -> dict[int, float]:
@@ -109,15 +118,13 @@ def interval(hits: npt.NDArray[np.bool_] | npt.NDArray[np.float64], photo: Ints)
     return float(low), float(high)
 
 
-def separation(ranked: Ranked) -> float:
-    """AUROC of the best probability, with the right answers in the gallery against without them."""
-    there = ranked.chances.max(1)
-    gone = np.where(ranked.relevant, 0, ranked.chances).max(1)
-    order = np.argsort(np.concatenate([gone, there]), kind="stable")
-    places = np.empty(len(order))
-    places[order] = np.arange(len(order))
-    n = len(there)
-    return float((places[n:].sum() - n * (n - 1) / 2) / n**2)
+def separation(none: Floats, match: Floats) -> float:
+    """AUROC: the chance that a query that matches scores higher than one that matches nothing."""
+    both = np.concatenate([none, match])
+    _, place, count = np.unique(both, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
+    n = len(match)
+    return float((ranks[len(none) :].sum() - n * (n + 1) / 2) / (n * len(none)))
 
 
 def table(name: str, results: dict[str, Ranked], owner: Ints) -> list[str]:
@@ -140,9 +147,8 @@ def notes(name: str, results: dict[str, Ranked]) -> list[str]:
     rows = []
     for direction, ranked in results.items():
         error = calibration_error(*shown(ranked.chances, ranked.relevant))
-        rows.append(
-            f"| {name} | {direction} | {error:.3f} | {separation(ranked):.2f} | {ranked.milliseconds:.0f} |"
-        )
+        apart, spent = separation(ranked.gone, ranked.chances.max(1)), ranked.milliseconds
+        rows.append(f"| {name} | {direction} | {error:.3f} | {apart:.2f} | {spent:.0f} |")
     return rows
 
 

@@ -21,14 +21,14 @@ import numpy as np
 from engine.calibration import MIDDLE, Calibration, NoMatch, read_calibration
 from engine.encoders.mini import load_mini
 from engine.encoders.weights import bundled_mini
-from engine.fusion_reranker import Blend
+from engine.fusion_reranker import AMONG, FusionReranker
 from engine.hybrid import read_learnings
-from training.calibrate import calibration_error
+from training.calibrate import SHOWN, calibration_error
 from training.data import SEED, read_photos, select
 from training.evidence import Bools, Samples, ask, encode, samples, summed
 from training.gallery import Floats
 from training.judged import Judged, judge
-from training.measure import SETS
+from training.measure import SETS, separation
 from training.worded import SHARES, worded
 
 log = logging.getLogger("training")
@@ -52,15 +52,6 @@ NONSENSE = (
     "hieroglyphs on papyrus", "a dinosaur skeleton", "a space station in orbit",
     "a volcano erupting at night", "an octopus on the sea floor",
 )  # fmt: skip
-
-
-def separation(none: Floats, match: Floats) -> float:
-    """AUROC: the chance that a query that matches scores higher than one that matches nothing."""
-    both = np.concatenate([none, match])
-    _, place, count = np.unique(both, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    n = len(match)
-    return float((ranks[len(none) :].sum() - n * (n + 1) / 2) / (n * len(none)))
 
 
 def interval(none: Floats, match: Floats) -> tuple[float, float]:
@@ -113,21 +104,24 @@ def leads(found: Judged, lead: float) -> tuple[float, float, float]:
     return shares[0], shares[1], shares[2]
 
 
-def chances(name: str, blend: Blend, found: Judged) -> list[str]:
+def chances(name: str, reranker: FusionReranker, found: Judged) -> list[str]:
     """Write how far probabilities are off by the size of the gallery, with it in mind and without."""
     lines = []
     for size in sorted(set(found.items.tolist())):
-        real = np.isfinite(found.scores) & (found.items == size)[:, None]
-        logits = blend.slope * found.scores[real] + blend.offset
-        shifts = (0.0, blend.crowd * float(np.log(size / blend.among)))
-        told = [(0.5 + 0.5 * np.tanh((logits - shift) / 2)).astype(np.float32) for shift in shifts]
-        right = found.right[real]
-        errors = " | ".join(f"{calibration_error(chance, right):.3f}" for chance in told)
-        first = np.where(np.isfinite(found.scores[:, 0]) & (found.items == size))[0]
-        mean = 0.5 + 0.5 * np.tanh((blend.slope * found.scores[first, 0] + blend.offset - shifts[1]) / 2)
-        best = f"{100 * mean.mean():.0f} % | {100 * found.right[first, 0].mean():.0f} %"
-        lines.append(f"| {name} | {size} | {errors} | {best} |")
+        here = found.of_size(size)
+        errors = []
+        for among in (AMONG, size):
+            lists = (row[np.isfinite(row)] for row in here.scores)
+            told = np.stack([_shown(reranker.probability(row, "text", "image", int(among))) for row in lists])
+            errors.append(f"{calibration_error(told.ravel(), here.right[:, :SHOWN].ravel()):.3f}")
+        best = f"{100 * told[:, 0].mean():.0f} % | {100 * here.right[:, 0].mean():.0f} %"
+        lines.append(f"| {name} | {size} | {' | '.join(errors)} | {best} |")
     return lines
+
+
+def _shown(chances: Floats | None) -> Floats:
+    assert chances is not None
+    return chances[:SHOWN]
 
 
 @dataclass
@@ -175,7 +169,7 @@ def measure(data: Path, known: Calibration, distractors: int, only: str | None =
     log.info("encoded %d photographs", len(every) + distractors)
     sets = np.array([name for name, some in chosen.items() for _ in some] + [""] * distractors)
     nonsense = encoder.encode_text(NONSENSE).vectors
-    tables, blend = Tables(), reranker.blends["text", "image"]
+    tables = Tables()
     for name, some in chosen.items():
         mine, own = sets == name, sets[asked.owner] == name
         place = np.cumsum(mine) - 1
@@ -192,13 +186,13 @@ def measure(data: Path, known: Calibration, distractors: int, only: str | None =
                 shown = f"{name}, {SHARES[which]:.0%} captioned"
                 tables.worded += rows(shown, known.with_words, *found)
         judged = judge(reranker, inside, GALLERIES, RERANKED, rng)
-        tables.chances += chances(name, blend, judged)
+        tables.chances += chances(name, reranker, judged)
         if distractors:
             beside = mine | (sets == "")
             place = np.cumsum(beside) - 1
             large = ask(asked, own, beside, place[asked.owner[own]])
             large_judged = judge(reranker, large, (int(beside.sum()),), RERANKED, rng)
-            tables.chances += chances(name, blend, large_judged)
+            tables.chances += chances(name, reranker, large_judged)
         whole = judged.of_size(int(judged.items.max()))
         reranked, sparing, share = leads(whole, known.lead)
         nearest = -np.sort(-(nonsense @ asked.pictures.vectors[mine].T), axis=1)

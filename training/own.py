@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from engine.evaluate import CUTS
 from training.checkpoints import Resume
+from training.descent import rate_at
 from training.gallery import Gallery, Ints
-from training.heads import contrast, rate_at
+from training.heads import contrast
 
 SAVED_EVERY = 50  # steps
 SHARES = (1.0, 0.75, 0.5, 0.25)

@@ -1,4 +1,4 @@
-"""Stage 3, second opinion: plain heads on towers that no stage has touched.
+"""Stage 4, second opinion: plain heads on towers that no stage has touched.
 
 Plain heads learn on the means of the published towers over every photograph and caption, which
 takes minutes: no tower runs. Beside the contrast of pictures and captions they learn what the
@@ -26,8 +26,9 @@ from engine.encoders.mini_shape import WordPieces
 from engine.encoders.mini_towers import CLASSES, ImageTower, TextTower
 from training.checkpoints import save_checkpoint
 from training.data import SEED, select
+from training.descent import follow, rate_at
 from training.features import WHOLE
-from training.heads import Feed, contrast, follow, rate_at, soft_targets
+from training.heads import Feed, contrast, soft_targets
 from training.model import Model
 from training.precision import products
 

@@ -1,4 +1,4 @@
-"""Stage 3, reranker: the cross-attention, taught on photographs that recall finds alike.
+"""Stage 6, reranker: the cross-attention, taught on photographs that recall finds alike.
 
 A batch is one photograph and others at log-uniform ranks of likeness to it, each with one caption,
 and every pair of them is judged: with the most alike alone the loss stays at that of chance. What
@@ -24,8 +24,9 @@ from engine.encoders.mini_shape import TOKEN_DIM
 from engine.fusion import FusionModel, Shape
 from training.checkpoints import Resume
 from training.data import SEED
+from training.descent import rate_at
 from training.gallery import Gallery, Ints, unit
-from training.heads import contrast, rate_at
+from training.heads import contrast
 from training.lessons import Lessons
 from training.model import Model
 from training.precision import products

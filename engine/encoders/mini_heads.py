@@ -6,6 +6,8 @@ unit token a cell or word piece, for the reranker.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -55,3 +57,16 @@ class Head(nn.Module):
         vectors = vectors + self.mix(vectors)
         tokens = F.normalize(self.token(self.drop(positions)), dim=-1) * share
         return F.normalize(vectors, dim=-1), tokens
+
+
+def merged(heads: Iterable[nn.Module], grids: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Add up the vectors that networks' heads make of their grids (n, t, width): unit vectors (n, DIM).
+
+    They are of one space. The tokens (n, t, TOKEN_DIM) are those of the first.
+    """
+    each = [
+        head(grid, grid.new_ones(grid.shape[:2], dtype=torch.bool))
+        for head, grid in zip(heads, grids, strict=True)
+    ]
+    total = torch.stack([vectors.float() for vectors, _ in each]).sum(0)
+    return F.normalize(total, dim=-1), each[0][1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -13,10 +13,17 @@ from torch import Tensor, nn
 
 from engine.encoders.bert import Unfilled
 from engine.encoders.mini_bundle import PIECES, read_bundle
-from engine.encoders.mini_heads import Head
+from engine.encoders.mini_heads import Head, merged
 from engine.encoders.mini_joint import Joint
 from engine.encoders.mini_shape import TOKEN_DIM
-from engine.encoders.mini_towers import IMAGE_WIDTH, TEXT_WIDTH, ImageTower, TextTower, fold_batch_norms
+from engine.encoders.mini_towers import (
+    IMAGE_WIDTH,
+    NETWORKS,
+    TEXT_WIDTH,
+    ImageTower,
+    TextTower,
+    fold_batch_norms,
+)
 from engine.encoders.weights import IMAGE_TOWERS, TEXT_TOWER, mini_weights
 from engine.fusion import CROSS, FusionModel, Judged, Shape
 from engine.types import Floats
@@ -30,14 +37,14 @@ def image_tower(folder: Path) -> ImageTower:
 class ImageSide(nn.Module):
     """From pixels to the joint space."""
 
-    def __init__(self, tower: ImageTower, head: Head, joint: Joint) -> None:
+    def __init__(self, tower: ImageTower, heads: Iterable[Head], joint: Joint) -> None:
         super().__init__()
-        self.tower, self.head, self.joint = tower, head, joint
+        self.tower, self.heads, self.joint = tower, nn.ModuleList(heads), joint
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Map (n, 3, SIDE, SIDE) to vectors (n, JOINT_DIM) and tokens of the grid, row by row."""
-        grid, means = self.tower(batch)
-        vectors, tokens = self.head(grid, grid.new_ones(grid.shape[:2], dtype=torch.bool))
+        grids, means = self.tower(batch)
+        vectors, tokens = merged(self.heads, grids)
         return self.joint.pictures(vectors, means, self.tower.classifiers(means)), tokens
 
 
@@ -68,9 +75,10 @@ class Modules:
     def image(self) -> ImageSide:
         """What reads pictures; a search by words needs none of it."""
         tower = image_tower(mini_weights(names=IMAGE_TOWERS))
-        self._load(tower.top, "image_top.", partly=True)
+        self._load(nn.ModuleList(sight.top for sight in tower.sights), "image_tops.", partly=True)
         fold_batch_norms(tower)
-        return ImageSide(tower, self._head("image_head.", IMAGE_WIDTH), self._joint).eval()
+        heads = [self._head(f"image_heads.{k}.", IMAGE_WIDTH) for k in range(len(NETWORKS))]
+        return ImageSide(tower, heads, self._joint).eval()
 
     @cached_property
     def text(self) -> TextSide:

@@ -1,12 +1,12 @@
-"""The two towers of `mini`: EfficientNet-Lite2 for pictures, all-MiniLM-L6-v2 for words.
+"""The two towers of `mini`: three networks of EfficientNet-Lite for pictures, all-MiniLM-L6-v2 for words.
 
-Each tower is cut in two. The first part is frozen as published; the last (for pictures, two stages
-and a convolution; for words, three layers) is there twice: as published, and as `top`, which may be
-replaced by tuned weights. What lies between is small, so training keeps it on disk and never runs
-the first twice.
+The networks learned from the same photographs by themselves and err on others, so the three together see
+more than any of them.
 
-Beside the image tower stand EfficientNet-Lite1 and Lite0, as published. They learned from the same
-photographs by themselves and err on others, so the three together see more than any of them.
+Each network, and the language model, is cut in two. The first part is frozen as published; the last (for
+pictures, two stages and a convolution; for words, three layers) is there twice: as published, and as
+`top`, which may be replaced by tuned weights. What lies between is small, so training keeps it on disk
+and never runs the first twice.
 """
 
 from __future__ import annotations
@@ -32,11 +32,34 @@ TEXT_FROZEN = 3  # of the six layers
 MINILM = BertShape(TEXT_WIDTH, layers=6, heads=12, inner=1536)
 
 
-class ImageTower(nn.Module):
-    """EfficientNet-Lite2 (Tan & Le, arXiv 1905.11946), and `beside` it the smaller published networks.
+class Sight(nn.Module):
+    """One network (Tan & Le, arXiv 1905.11946) that looks at pictures; `network` is timm's."""
 
-    `weights` are those of each of NETWORKS.
-    """
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        blocks = list(network.blocks)
+        self.stem = nn.Sequential(network.conv_stem, network.bn1, *blocks[:5])
+        self.top = nn.Sequential(*blocks[5:], network.conv_head, network.bn2)
+        self.published = copy.deepcopy(self.top).requires_grad_(False)
+
+    def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (n, 3, SIDE, SIDE) to what `grid` and `means` make of it."""
+        activations = self.stem(batch)
+        return self.grid(activations), self.means(activations)
+
+    def grid(self, activations: Tensor) -> Tensor:
+        """Map the stem's output (n, channels, 17, 17) to the grid (n, GRID * GRID, IMAGE_WIDTH)."""
+        cells: Tensor = self.top(activations)  # (n, IMAGE_WIDTH, GRID, GRID)
+        return cells.permute(0, 2, 3, 1).flatten(1, 2)
+
+    def means(self, activations: Tensor) -> Tensor:
+        """Map the stem's output to the published network's mean over its grid: (n, IMAGE_WIDTH)."""
+        cells: Tensor = self.published(activations)
+        return cells.float().mean((2, 3))
+
+
+class ImageTower(nn.Module):
+    """The networks side by side; `weights` are those of each of NETWORKS."""
 
     def __init__(self, weights: Sequence[Mapping[str, Tensor]]) -> None:
         import timm  # a third of what a first search would load, and no text needs it
@@ -46,33 +69,14 @@ class ImageTower(nn.Module):
         for network, own in zip(networks, weights, strict=True):
             network.load_state_dict(dict(own))
         self.classifiers = Classifiers([network.classifier for network in networks])
-        network, *beside = networks
-        blocks = list(network.blocks)
-        self.stem = nn.Sequential(network.conv_stem, network.bn1, *blocks[:5])
-        self.top = nn.Sequential(*blocks[5:], network.conv_head, network.bn2)
-        self.published = copy.deepcopy(self.top).requires_grad_(False)
-        self.beside = nn.ModuleList(_without_classifier(other) for other in beside)
+        self.sights: Any = nn.ModuleList(map(Sight, networks))
         self.to(memory_format=torch.channels_last)
         self.eval()
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (n, 3, SIDE, SIDE) to the grid, and what `means` and `others` say side by side: MEANS_WIDTH."""
-        activations = self.stem(batch)
-        return self.grid(activations), torch.cat([self.means(activations), self.others(batch)], 1)
-
-    def grid(self, activations: Tensor) -> Tensor:
-        """Map the stem's output (n, 120, 17, 17) to the grid (n, GRID * GRID, IMAGE_WIDTH)."""
-        cells: Tensor = self.top(activations)  # (n, IMAGE_WIDTH, GRID, GRID)
-        return cells.permute(0, 2, 3, 1).flatten(1, 2)
-
-    def means(self, activations: Tensor) -> Tensor:
-        """Map the stem's output to the published tower's mean over its grid: (n, IMAGE_WIDTH)."""
-        cells: Tensor = self.published(activations)
-        return cells.float().mean((2, 3))
-
-    def others(self, batch: Tensor) -> Tensor:
-        """Map (n, 3, SIDE, SIDE) to the means of the networks beside, side by side."""
-        return torch.cat([network(batch).float().mean((2, 3)) for network in self.beside], 1)
+        """Map (n, 3, SIDE, SIDE) to grids (networks, n, GRID * GRID, IMAGE_WIDTH), means (n, MEANS_WIDTH)."""
+        grids, means = zip(*[sight(batch) for sight in self.sights], strict=True)
+        return torch.stack(grids), torch.cat(means, 1)
 
 
 class Classifiers(nn.Module):
@@ -84,13 +88,12 @@ class Classifiers(nn.Module):
 
     def forward(self, means: Tensor) -> Tensor:
         """Map (n, MEANS_WIDTH) to probabilities of the classes, the mean of all networks': (n, CLASSES)."""
-        each = zip(self.parts, torch.split(means, IMAGE_WIDTH, 1), strict=True)
-        return torch.stack([part(mean).softmax(1) for part, mean in each]).mean(0)
+        return self.each(means).mean(0)
 
-
-def _without_classifier(network: Any) -> nn.Module:
-    parts = nn.Sequential(network.conv_stem, network.bn1, *network.blocks, network.conv_head, network.bn2)
-    return parts.requires_grad_(False)
+    def each(self, means: Tensor) -> Tensor:
+        """Map (n, MEANS_WIDTH) to those of each network: (NETWORKS, n, CLASSES)."""
+        own = zip(self.parts, torch.split(means, IMAGE_WIDTH, 1), strict=True)
+        return torch.stack([part(mean).softmax(1) for part, mean in own])
 
 
 def fold_batch_norms(tower: ImageTower) -> None:

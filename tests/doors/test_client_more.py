@@ -111,11 +111,12 @@ def test_values_are_counted_and_items_recommended(url: str) -> None:
 @pytest.mark.mini
 def test_the_bundled_model_tells_and_explains(mini_address: str, photographs: list[Path]) -> None:
     with Client(mini_address) as client:
-        (hit,) = client.search("a temple", k=1, explain=True)
+        asked = "by the water a temple"
+        (hit,) = client.search(asked, k=1, explain=True)
         assert hit.explanation is not None
         *_, word = hit.explanation.words
         assert word.word == "temple" and len(word.grid) == len(word.grid[0]) == 9
-        drawn = Image.open(io.BytesIO(client.heat_map(hit.item.id, "a temple", "temple")))
+        drawn = Image.open(io.BytesIO(client.heat_map(hit.item.id, asked, "temple")))
         assert drawn.format == "PNG" and max(drawn.size) <= 1024
         told = client.caption(like=hit.item.id, count=2)
         assert told.model == "mini" and "building" in told.captions[0].text and len(told.captions) == 2

@@ -21,6 +21,7 @@ from engine.encoders.mini_towers import (
     IMAGE_WIDTH,
     MEANS_WIDTH,
     MINILM,
+    NETWORKS,
     TextTower,
     fold_batch_norms,
 )
@@ -117,7 +118,7 @@ def test_folding_batch_norms_changes_no_number() -> None:
         before, means = tower(batch)
         fold_batch_norms(tower)
         after, after_means = tower(batch)
-    assert before.shape == (1, 81, IMAGE_WIDTH) and means.shape == (1, MEANS_WIDTH)
+    assert before.shape == (len(NETWORKS), 1, 81, IMAGE_WIDTH) and means.shape == (1, MEANS_WIDTH)
     assert not [m for m in tower.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert torch.allclose(before, after, atol=1e-3) and torch.allclose(means, after_means, atol=1e-3)
 

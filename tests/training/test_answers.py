@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.encoders.color import ColorEncoder
+from engine.fusion_reranker import surroundings
 from engine.types import Encoded
 from training.answers import fit_chances
 from training.evidence import Asked, samples, summed
@@ -16,14 +17,17 @@ from training.worded import lexical
 def test_how_much_a_logit_falls_is_found_again() -> None:
     rng = np.random.default_rng(0)
     items = np.repeat([20, 100, 1000], 4000)
-    scores = rng.normal(0, 2, (len(items), 2)).astype(np.float32)
-    logits = 0.8 * scores - 1 - 0.6 * np.log(items / 1000)[:, None]
+    heights = rng.normal(0, 3, (len(items), 1))  # where the scores of one search are
+    scores = -np.sort(-(heights + rng.normal(0, 2, (len(items), 12)))).astype(np.float32)
+    around = np.array([surroundings(row, 0.0) for row in scores])
+    logits = 0.8 * scores - 1 - 0.6 * np.log(items / 1000)[:, None] - (around @ [0.5, 0.2])[:, None]
+    expected = {"slope": 0.8, "offset": -1.0, "crowd": 0.6, "rivals": 0.5, "level": 0.2}
     right = rng.random(scores.shape) < 1 / (1 + np.exp(-logits))
-    scores[0, 1] = -np.inf  # a gallery of one item shows one hit
     nothing = np.zeros(len(items))
     found = Judged(items, nothing, right[:, 0], scores, right, right[:, 0])
-    expected = {"slope": 0.8, "offset": -1.0, "crowd": 0.6}
-    assert fit_chances(*found.hits()) == pytest.approx(expected, abs=0.07)
+    fitted = fit_chances(found)
+    assert fitted.pop("usual") == pytest.approx(scores[:4000][~right[:4000]].mean(), abs=1e-3)
+    assert fitted == pytest.approx(expected, abs=0.1)
     assert set(found.of_size(100).items) == {100} and len(found.of_size(100).lead) == 4000
     assert len(Judged.joined([found, found]).items) == 2 * len(items)
 

@@ -1,0 +1,106 @@
+"""Further networks that learn to look: what of the model moves, and what training keeps of pictures."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import draw
+from safetensors.torch import load_file
+
+from engine.encoders.mini_heads import DIM, Head, merged
+from engine.encoders.mini_modules import image_tower
+from engine.encoders.mini_shape import WordPieces, pixels
+from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, NETWORKS, ImageTower, TextTower
+from engine.encoders.weights import TEXT_TOWER, TOKENIZER, mini_weights
+from training import sights
+from training.captions import CaptionPairs
+from training.data import Photo, read_photos, read_picture
+from training.features import WHOLE, cache_captions, cache_means, cache_view, kept_view
+from training.gallery import encode_pictures
+from training.heads import Feed
+from training.model import Model
+
+COUNT = 12
+
+
+def test_networks_add_up_and_the_first_makes_the_tokens() -> None:
+    torch.manual_seed(5)
+    heads, grids = [Head(8).eval() for _ in NETWORKS], torch.randn(len(NETWORKS), 2, 9, 8)
+    vectors, tokens = merged(heads, grids)
+    real = torch.ones(2, 9, dtype=torch.bool)
+    own = [head(grid, real) for head, grid in zip(heads, grids, strict=True)]
+    total = torch.stack([vector for vector, _ in own]).sum(0)
+    assert torch.allclose(vectors * torch.linalg.norm(total, dim=1, keepdim=True), total, atol=1e-5)
+    assert torch.allclose(torch.linalg.norm(vectors, dim=1), torch.ones(2))
+    assert torch.equal(tokens, own[0][1])
+
+
+def photographs(folder: Path) -> list[Photo]:
+    with tarfile.open(folder / "drawn-train-00.tar", "w") as archive:
+        for n, (caption, picture) in enumerate(list(draw().items())[:COUNT]):
+            file = io.BytesIO()
+            picture.save(file, "JPEG")
+            texts = json.dumps({"captions": [caption, f"this is {caption}"]}).encode()
+            for suffix, content in (("jpg", file.getvalue()), ("json", texts)):
+                member = tarfile.TarInfo(f"{n}.{suffix}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    with gzip.open(folder / "captions.jsonl.gz", "wt") as lines:
+        lines.write(json.dumps({"captions": ["a dog", "a brown dog"]}))
+    return read_photos(folder)
+
+
+@pytest.fixture(scope="module")
+def towers() -> tuple[ImageTower, TextTower, WordPieces]:
+    weights = mini_weights()
+    text = TextTower(load_file(weights / TEXT_TOWER))
+    return image_tower(weights), text, WordPieces(weights / TOKENIZER)
+
+
+@pytest.mark.mini
+def test_a_network_learns_and_all_else_stays(
+    tmp_path: Path, towers: tuple[ImageTower, TextTower, WordPieces]
+) -> None:
+    image, text, pieces = towers
+    photos = photographs(tmp_path)
+    for network in range(len(NETWORKS)):
+        cache_view(image, network, photos, WHOLE, tmp_path)
+    states = cache_captions(text, pieces, photos, tmp_path)
+    kept = kept_view(tmp_path, WHOLE)
+    feed = Feed(photos, states, [[own] for own in kept], CaptionPairs(tmp_path, text, pieces))
+    torch.manual_seed(0)
+    model = Model(image, text, dropout=0.0)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    names, said = torch.zeros(CLASSES, DIM), torch.full((COUNT, CLASSES), 1 / CLASSES)
+    known = sights.Known(sights.read_captions(model, states), names, said)
+    recipe, checkpoint = sights.Recipe(epochs=2, batch=6), tmp_path / "sights.pt"
+    trained = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()
+    moved = {name for name, tensor in trained.items() if not torch.equal(tensor, before[name])}
+    assert any(name.startswith("image_tops.1.") for name in moved)
+    assert all(n.startswith(("image_tops.1.", "image_heads.1.", "vector_scale")) for n in moved)
+    again = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()  # nothing is left to do
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in again.items())
+
+
+@pytest.mark.mini
+def test_what_training_keeps_of_pictures_is_what_the_tower_sees(
+    tmp_path: Path, towers: tuple[ImageTower, TextTower, WordPieces]
+) -> None:
+    image, text, _ = towers
+    photos = photographs(tmp_path)[:3]
+    means = np.load(cache_means(image, photos, WHOLE, tmp_path))
+    with torch.inference_mode():
+        grids, expected = image(torch.from_numpy(pixels([read_picture(photo) for photo in photos])))
+        model = Model(image, text, dropout=0.0).eval()
+        vectors, _ = merged(model.image_heads, grids)
+    assert grids.shape[3] == IMAGE_WIDTH
+    assert np.allclose(means, expected.numpy(), atol=2e-2)
+    found, _ = encode_pictures(model, kept_view(tmp_path, WHOLE), range(3))
+    assert torch.allclose(found, vectors, atol=1e-2)
