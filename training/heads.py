@@ -12,7 +12,6 @@ What is kept is the running average of the weights.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,8 +30,6 @@ from training.descent import Schedule, descend, head_groups, open_top
 from training.features import CaptionStates
 from training.model import Model
 from training.precision import narrow, products
-
-log = logging.getLogger("training")
 
 Ints = npt.NDArray[np.int64]
 PIECES = 20  # of a caption are read in training; few have more, and all are padded to the longest

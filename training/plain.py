@@ -88,7 +88,7 @@ def class_captions() -> list[str]:
     return [f"a photo of a {name}" for name in names]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # what it gives is learned on, which a tensor of inference mode cannot be
 def read_texts(towers: Towers, model: Model, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Encode texts by the tuned head (n, DIM) and by the published tower (n, TEXT_WIDTH)."""
     vectors, means = [], []

@@ -53,7 +53,7 @@ class Known:
     said: Tensor
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def read_captions(model: Model, states: CaptionStates) -> Tensor:
     """Encode every caption by the tuned head: (captions, DIM)."""
     order = np.argsort(np.diff(states.bounds))  # alike in length: little is padding

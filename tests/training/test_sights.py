@@ -15,10 +15,10 @@ import torch
 from drawn import draw
 from safetensors.torch import load_file
 
-from engine.encoders.mini_heads import DIM, Head, merged
+from engine.encoders.mini_heads import Head, merged
 from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import WordPieces, pixels
-from engine.encoders.mini_towers import CLASSES, IMAGE_WIDTH, NETWORKS, ImageTower, TextTower
+from engine.encoders.mini_towers import IMAGE_WIDTH, NETWORKS, ImageTower, TextTower
 from engine.encoders.weights import TEXT_TOWER, TOKENIZER, mini_weights
 from training import heads, sights
 from training.captions import CaptionPairs
@@ -27,6 +27,7 @@ from training.features import WHOLE, cache_captions, cache_means, cache_view, ke
 from training.gallery import encode_pictures
 from training.heads import Feed
 from training.model import Model
+from training.plain import Towers, read_texts
 
 COUNT = 12
 
@@ -89,7 +90,8 @@ def test_a_network_learns_and_all_else_stays(
     torch.manual_seed(0)
     model = Model(*copy.deepcopy(towers[:2]), dropout=0.0)
     before = copy.deepcopy(model.state_dict())
-    names, said = torch.zeros(CLASSES, DIM), torch.full((COUNT, CLASSES), 1 / CLASSES)
+    names, _ = read_texts(Towers(*towers), model, ["a dog", "a red circle"])
+    said = torch.full((COUNT, 2), 0.5)
     known = sights.Known(sights.read_captions(model, feed.states), names, said)
     recipe, checkpoint = sights.Recipe(epochs=2, batch=6), tmp_path / "sights.pt"
     trained = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()
