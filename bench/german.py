@@ -102,8 +102,9 @@ def main() -> None:
             found[name]["reranked"] = 1 + ranked.after
             sure[-1] += f" {calibration_error(*shown(ranked.chances, ranked.relevant)):.3f} |"
         print("\n".join(rows(name, found[name], asked)), flush=True)
-    print("\n| model, language | told that nothing matches, though it does | calibration error |")
-    print("\n".join(["| --- | --- | --- |", *sure]))
+    heads = ["model, language", "told that nothing matches, though it does"]
+    heads += ["calibration error"] if options.rerank else []
+    print("\n".join([f"\n| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *sure]))
     for stage in found["`mini`, English"]:
         shares = ratio(found["`mini-de`, German"][stage], found["`mini`, English"][stage], len(places))
         print(f"\nGerman R@10 by mini-de is {shares} of English R@10 by mini, {stage}.")
