@@ -77,6 +77,12 @@ def feed(tmp_path: Path, towers: tuple[ImageTower, TextTower, WordPieces]) -> Fe
     return Feed(photos, states, [[own] for own in kept_view(tmp_path, WHOLE)], corpus)
 
 
+@pytest.fixture
+def model(towers: tuple[ImageTower, TextTower, WordPieces]) -> Model:
+    torch.manual_seed(0)
+    return Model(*copy.deepcopy(towers[:2]), dropout=0.0)
+
+
 def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
     """Name the parts that moved; of those that look at pictures, which network's."""
     names = (name.split(".") for name, tensor in after.items() if not torch.equal(tensor, before[name]))
@@ -85,10 +91,8 @@ def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> se
 
 @pytest.mark.mini
 def test_a_network_learns_and_all_else_stays(
-    tmp_path: Path, feed: Feed, towers: tuple[ImageTower, TextTower, WordPieces]
+    tmp_path: Path, feed: Feed, model: Model, towers: tuple[ImageTower, TextTower, WordPieces]
 ) -> None:
-    torch.manual_seed(0)
-    model = Model(*copy.deepcopy(towers[:2]), dropout=0.0)
     before = copy.deepcopy(model.state_dict())
     names, _ = read_texts(Towers(*towers), model, ["a dog", "a red circle"])
     said = torch.full((COUNT, 2), 0.5)
@@ -101,11 +105,7 @@ def test_a_network_learns_and_all_else_stays(
 
 
 @pytest.mark.mini
-def test_the_first_network_learns_with_the_words(
-    tmp_path: Path, feed: Feed, towers: tuple[ImageTower, TextTower, WordPieces]
-) -> None:
-    torch.manual_seed(0)
-    model = Model(*copy.deepcopy(towers[:2]), dropout=0.0)
+def test_the_first_network_learns_with_the_words(tmp_path: Path, feed: Feed, model: Model) -> None:
     before = copy.deepcopy(model.state_dict())
     recipe = heads.Recipe(epochs=1, batch=6, views=1, image_rate=1e-4, text_rate=5e-5, pairs=1)
     trained = heads.train(model, feed, recipe, tmp_path / "heads.pt").state_dict()
