@@ -7,13 +7,13 @@ go to --work; nothing of the data directory is copied into the bundle.
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +78,8 @@ def prepare(data: Path, folder: Path) -> Work:
     text = TextTower(load_file(weights / TEXT_TOWER))
     pieces = WordPieces(weights / TOKENIZER)
     with stage("features"):
-        for network, view in product(range(len(NETWORKS)), VIEWS):
-            cache_view(image, network, photos, view, folder)
+        for view in VIEWS:
+            cache_view(image, photos, view, folder)
         views = list(zip(*(kept_view(folder, view) for view in VIEWS), strict=True))
         states = cache_captions(text, pieces, photos, folder)
         means = [np.load(cache_means(image, photos, view, folder)) for view in (WHOLE, MIRROR)]
@@ -105,16 +105,22 @@ def train_heads(work: Work) -> Model:
 
 
 def train_sights(work: Work, model: Model) -> Model:
-    """Let the other networks learn to look into the space that is there."""
+    """Let the other networks learn to look into the space that is there; refine all, and average both."""
     with stage("sights"):
         texts = sights.read_captions(model, work.feed.states)
         names, _ = plain.read_texts(work.towers, model, plain.class_captions())
         said = work.towers.image.classifiers.each(work.plain.means[WHOLE])
+        known = [sights.Known(texts, names, own) for own in said]
         for network in range(1, len(NETWORKS)):
-            known = sights.Known(texts, names, said[network])
+            token = model.image_heads[0].token.state_dict()  # in whose space its tokens will be
+            model.image_heads[network].token.load_state_dict(token)
             checkpoint = work.folder / f"sights-{network}.pt"
-            model = sights.train(model, work.feed, network, known, sights.Recipe(), checkpoint)
-        return model
+            model = sights.train(model, work.feed, network, known[network], sights.LOOK, checkpoint)
+        refined = copy.deepcopy(model)
+        for network in range(len(NETWORKS)):
+            checkpoint = work.folder / f"refined-{network}.pt"
+            refined = sights.train(refined, work.feed, network, known[network], sights.REFINE, checkpoint)
+        return soup([model, refined])
 
 
 def train_reranker(work: Work, model: Model) -> FusionModel:

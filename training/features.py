@@ -2,8 +2,7 @@
 
 Pictures are kept as the activations between the frozen stem and the trainable top of each image
 network, float16, for several views: the whole picture, its mirror image, and random crops.
-One file a network and view, written aside and renamed when complete; a killed run goes on where it
-stopped.
+One folder a view, written aside and renamed when complete; a killed run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageEnhance
+from torch import nn
 
 from engine.encoders.mini import IMAGE_BATCH
 from engine.encoders.mini_shape import SIDE, pixels
@@ -33,7 +33,7 @@ from engine.encoders.mini_towers import (
 )
 from engine.types import Bitmap, Ids
 from training.data import SEED, Photo, read_picture
-from training.precision import has_bfloat16, narrow, products
+from training.precision import narrow, products
 
 log = logging.getLogger("training")
 
@@ -79,46 +79,65 @@ def _images(photos: Sequence[Photo], view: int, first: int, stop: int) -> tuple[
     return wanted, [view_of(read_picture(photos[i]), view, rng) for i, rng in zip(wanted, rngs, strict=True)]
 
 
-def view_path(cache: Path, network: int, view: int) -> Path:
-    """Say where a network's activations of a view of all photographs lie: (n, 17, 17, channels) float16."""
-    return cache / f"{NETWORKS[network].removeprefix('tf_efficientnet_')}-view{view}.npy"
+def view_path(cache: Path, view: int) -> Path:
+    """Say where the activations of a view of all photographs lie: a folder, with a file for each network."""
+    return cache / f"view{view}"
 
 
 def kept_view(cache: Path, view: int) -> list[npt.NDArray[np.float16]]:
     """Map the activations that `cache_view` wrote of one view, those of each network."""
-    return [np.load(view_path(cache, k, view), mmap_mode="r") for k in range(len(NETWORKS))]
+    return [np.load(view_path(cache, view) / f"{name}.npy", mmap_mode="r") for name in NETWORKS]
 
 
 @torch.inference_mode()
-def cache_view(tower: ImageTower, network: int, photos: Sequence[Photo], view: int, cache: Path) -> None:
-    """Write what a network's stem makes of one view of all photographs, where no earlier run did."""
-    path = view_path(cache, network, view)
-    if path.exists():
+def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> None:
+    """Write what the stems make of one view of all photographs, where no earlier run did.
+
+    A file for each network holds (n, 17, 17, channels) float16.
+    """
+    folder = view_path(cache, view)
+    if folder.exists():
         return
-    aside, progress = path.with_suffix(".part"), path.with_suffix(".progress")
+    aside = folder.with_suffix(".part")
+    aside.mkdir(parents=True, exist_ok=True)
+    progress = aside / "progress"
     start = int(progress.read_text()) if progress.exists() else 0
-    stem, few = tower.sights[network].stem, BATCH
-    channels = stem(torch.zeros(1, 3, SIDE, SIDE)).shape[1]
-    if not has_bfloat16():  # float32 is fastest as the engine does it
-        folded = copy.deepcopy(tower)
-        fold_batch_norms(folded)
-        stem, few = folded.sights[network].stem, IMAGE_BATCH
-    mode, shape = "r+" if start else "w+", (len(photos), STEM_SIDE, STEM_SIDE, channels)
-    array = np.lib.format.open_memmap(aside, mode=mode, dtype=np.float16, shape=None if start else shape)
+    stems = [sight.stem for sight in _folded(tower).sights]
+    arrays = [
+        _opened(aside / f"{name}.npy", stem, len(photos), start)
+        for name, stem in zip(NETWORKS, stems, strict=True)
+    ]
     began = time.perf_counter()
     for first, stop in _batches(len(photos), start):
         wanted, images = _images(photos, view, first, stop)
-        if images:
-            with products():  # only training reads this
-                some = (images[i : i + few] for i in range(0, len(images), few))
-                parts = [stem(torch.from_numpy(pixels(chosen))) for chosen in some]
-            array[wanted] = torch.cat(parts).float().permute(0, 2, 3, 1).numpy().astype(np.float16)
+        for begin in range(0, len(images), IMAGE_BATCH):
+            batch = torch.from_numpy(pixels(images[begin : begin + IMAGE_BATCH]))
+            for array, stem in zip(arrays, stems, strict=True):
+                with products():  # only training reads this
+                    found = stem(batch)
+                array[wanted[begin : begin + IMAGE_BATCH]] = found.float().permute(0, 2, 3, 1).numpy()
         progress.write_text(str(stop))
         if first // BATCH % 20 == 0:
-            log.info("%s: %d of %d, %.0f s", path.name, stop, len(photos), time.perf_counter() - began)
-    array.flush()
-    os.replace(aside, path)
+            log.info("view %d: %d of %d, %.0f s", view, stop, len(photos), time.perf_counter() - began)
+    for array in arrays:
+        array.flush()
     progress.unlink()
+    os.replace(aside, folder)
+
+
+def _folded(tower: ImageTower) -> ImageTower:
+    """Copy a tower, to be read as the engine reads it: batch norms folded, a few pictures at a time."""
+    copied = copy.deepcopy(tower)
+    fold_batch_norms(copied)
+    return copied
+
+
+def _opened(path: Path, stem: nn.Module, photos: int, start: int) -> np.memmap[Any, Any]:
+    """Open a network's activations to write, from a killed run's on."""
+    if start:
+        return np.lib.format.open_memmap(path, "r+")
+    channels = stem(torch.zeros(1, 3, SIDE, SIDE)).shape[1]
+    return np.lib.format.open_memmap(path, "w+", np.float16, (photos, STEM_SIDE, STEM_SIDE, channels))
 
 
 @torch.inference_mode()
@@ -126,16 +145,14 @@ def cache_means(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pa
     """Write the means that the published networks make of one view: (n, MEANS_WIDTH) float16."""
     path = cache / f"published{view}.npy"
     if not path.exists():
-        for network in range(len(NETWORKS)):
-            cache_view(tower, network, photos, view, cache)
+        cache_view(tower, photos, view, cache)
         means = np.zeros((len(photos), len(NETWORKS), IMAGE_WIDTH), np.float16)
-        folded = copy.deepcopy(tower)
-        fold_batch_norms(folded)
+        sights = _folded(tower).sights
         for network, kept in enumerate(kept_view(cache, view)):
             for first, stop in _batches(len(kept), 0):
                 activations = narrow(torch.from_numpy(np.array(kept[first:stop]))).permute(0, 3, 1, 2)
                 with products():
-                    means[first:stop, network] = folded.sights[network].means(activations).numpy()
+                    means[first:stop, network] = sights[network].means(activations).numpy()
         aside = path.with_name(f"{path.name}.part")
         with aside.open("wb") as file:
             np.save(file, means.reshape(len(photos), MEANS_WIDTH))

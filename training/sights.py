@@ -4,10 +4,13 @@ The words stay as they are: what every caption means is encoded once, and a pict
 captions in a batch for what one would cost. Two more lessons stand beside the contrast of vectors: the late
 interaction of tokens, and what the network's own published classifier says of a picture, over the names
 of the classes (distillation, arXiv 1503.02531).
+
+All networks are then refined on pictures with a box of another in them, which cannot be learned by heart.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +28,8 @@ from training.heads import PIECES, Feed, contrast, soft_targets, window, without
 from training.model import Model
 from training.precision import products
 
+SHARPNESS = math.log(20.0)  # of the scores, to begin with
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -39,6 +44,23 @@ class Recipe:
     soft_share: float = 0.2
     class_weight: float = 0.5
     average: float = 0.996
+    mixed: float = 0.0  # share of batches whose pictures have a box of another in them
+
+
+LOOK = Recipe()
+REFINE = Recipe(epochs=5, image_rate=7e-5, mixed=0.5)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Which picture of the batch (n,) a box in each is of, and the share of the area that it takes."""
+
+    other: Tensor
+    share: float
+
+    def of(self, targets: Tensor) -> Tensor:
+        """Mix what the pictures (n, m) should be told by."""
+        return (1 - self.share) * targets + self.share * targets[self.other]
 
 
 @dataclass(frozen=True)
@@ -70,8 +92,8 @@ def train(model: Model, feed: Feed, network: int, known: Known, recipe: Recipe, 
     model.requires_grad_(False)
     open_top(model, network)
     head = model.image_heads[network].requires_grad_(True)
-    head.token.load_state_dict(model.image_heads[0].token.state_dict())  # in whose space its tokens will be
-    scale = model.vector_scale.requires_grad_(True)
+    scale = model.vector_scale
+    torch.nn.init.constant_(scale.requires_grad_(True), SHARPNESS)
     top = [p for p in model.image_tops[network].parameters() if p.requires_grad]
     groups = head_groups(list(head.parameters()), recipe.head_rate, recipe.decay)
     groups += [
@@ -81,6 +103,20 @@ def train(model: Model, feed: Feed, network: int, known: Known, recipe: Recipe, 
     count = len(select(feed.photos, "train")) // recipe.batch
     lesson = partial(_lesson, model, feed, network, known, recipe)
     return descend(model, groups, Schedule(recipe.epochs, count, recipe.average), lesson, checkpoint)
+
+
+def mix(activations: Tensor, share: float, rng: np.random.Generator) -> tuple[Tensor, Mixture]:
+    """Put a box of another picture into each, in a share of all batches (CutMix, arXiv 1905.04899)."""
+    count, side = len(activations), activations.shape[3]
+    if rng.random() >= share:
+        return activations, Mixture(torch.arange(count), 0.0)
+    height, width = rng.integers(3, side, size=2)
+    top, left = rng.integers(side - height + 1), rng.integers(side - width + 1)
+    other = torch.from_numpy(rng.permutation(count))
+    box = (..., slice(top, top + height), slice(left, left + width))
+    mixed = activations.clone()
+    mixed[box] = activations[other][box]
+    return mixed, Mixture(other, height * width / side**2)
 
 
 def _lesson(
@@ -97,8 +133,9 @@ def _lesson(
         own = [rng.permutation(np.arange(*states.first[i : i + 2]))[: recipe.captions] for i in chosen]
         owner = torch.from_numpy(np.repeat(np.arange(recipe.batch), list(map(len, own))))
         captions, firsts = np.concatenate(own), np.array([some[0] for some in own])
+        shown, mixture = mix(window(feed.views[network], chosen, rng), recipe.mixed, rng)
         with products():
-            vectors, cells = model.look(network, window(feed.views[network], chosen, rng))
+            vectors, cells = model.look(network, shown)
             hidden, real = states.batch(firsts.tolist(), PIECES)
             words = model.texts(hidden, real)[1]
             fits = model.late.all_pairs(words, without_ends(real), cells)
@@ -107,7 +144,7 @@ def _lesson(
         alone = soft_targets(torch.arange(recipe.batch), meaning[firsts].float(), recipe.soft_share)
         named = (scaled @ known.names.T).log_softmax(1)
         yield {
-            "vectors": contrast(scaled @ known.texts[captions].T, target),
-            "tokens": contrast(model.token_scale.exp().clamp(max=100) * fits.T, alone),
-            "classes": -recipe.class_weight * (known.said[chosen] * named).sum(1).mean(),
+            "vectors": contrast(scaled @ known.texts[captions].T, mixture.of(target)),
+            "tokens": contrast(model.token_scale.exp().clamp(max=100) * fits.T, mixture.of(alone)),
+            "classes": -recipe.class_weight * (mixture.of(known.said[chosen]) * named).sum(1).mean(),
         }

@@ -60,13 +60,15 @@ class Head(nn.Module):
 
 
 def merged(heads: Iterable[nn.Module], grids: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Add up the vectors that networks' heads make of their grids (n, t, width): unit vectors (n, DIM).
+    """Add up what networks' heads make of their grids (n, t, width), which is of one space.
 
-    They are of one space. The tokens (n, t, TOKEN_DIM) are those of the first.
+    Gives unit vectors (n, DIM) and unit tokens (n, t, TOKEN_DIM).
     """
     each = [
         head(grid, grid.new_ones(grid.shape[:2], dtype=torch.bool))
         for head, grid in zip(heads, grids, strict=True)
     ]
-    total = torch.stack([vectors.float() for vectors, _ in each]).sum(0)
-    return F.normalize(total, dim=-1), each[0][1]
+    vectors, tokens = (
+        torch.stack([part.float() for part in parts]).sum(0) for parts in zip(*each, strict=True)
+    )
+    return F.normalize(vectors, dim=-1), F.normalize(tokens, dim=-1)

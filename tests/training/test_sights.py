@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from drawn import draw
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from engine.encoders.mini_heads import Head, merged
 from engine.encoders.mini_modules import image_tower
@@ -32,16 +34,31 @@ from training.plain import Towers, read_texts
 COUNT = 12
 
 
-def test_networks_add_up_and_the_first_makes_the_tokens() -> None:
+def test_networks_add_up() -> None:
     torch.manual_seed(5)
     heads, grids = [Head(8).eval() for _ in NETWORKS], torch.randn(len(NETWORKS), 2, 9, 8)
     vectors, tokens = merged(heads, grids)
     real = torch.ones(2, 9, dtype=torch.bool)
     own = [head(grid, real) for head, grid in zip(heads, grids, strict=True)]
-    total = torch.stack([vector for vector, _ in own]).sum(0)
-    assert torch.allclose(vectors * torch.linalg.norm(total, dim=1, keepdim=True), total, atol=1e-5)
-    assert torch.allclose(torch.linalg.norm(vectors, dim=1), torch.ones(2))
-    assert torch.equal(tokens, own[0][1])
+    for merged_part, parts in zip((vectors, tokens), zip(*own, strict=True), strict=True):
+        total = torch.stack(parts).sum(0)
+        assert torch.allclose(merged_part * torch.linalg.norm(total, dim=-1, keepdim=True), total, atol=1e-5)
+        assert torch.allclose(torch.linalg.norm(merged_part, dim=-1), torch.tensor(1.0))
+
+
+def test_a_box_of_another_picture_counts_by_its_area() -> None:
+    pictures = torch.arange(4.0)[:, None, None, None].expand(4, 2, 11, 11)
+    shown, mixture = sights.mix(pictures, 1.0, np.random.default_rng(3))
+    for own, other, picture in zip(pictures, pictures[mixture.other], shown, strict=True):
+        told = mixture.of(torch.eye(4))[int(own.mean())]
+        assert 0 < mixture.share < 1 and (picture == own).logical_or(picture == other).all()
+        assert torch.allclose(torch.bincount(picture[0].flatten().long(), minlength=4) / 121, told)
+
+
+def test_batches_stay_as_they_are_where_none_is_mixed() -> None:
+    pictures = torch.rand(4, 2, 11, 11)
+    shown, mixture = sights.mix(pictures, 0.0, np.random.default_rng(3))
+    assert torch.equal(shown, pictures) and torch.equal(mixture.of(torch.eye(4)), torch.eye(4))
 
 
 def photographs(folder: Path) -> list[Photo]:
@@ -70,8 +87,7 @@ def towers() -> tuple[ImageTower, TextTower, WordPieces]:
 def feed(tmp_path: Path, towers: tuple[ImageTower, TextTower, WordPieces]) -> Feed:
     image, text, pieces = towers
     photos = photographs(tmp_path)
-    for network in range(len(NETWORKS)):
-        cache_view(image, network, photos, WHOLE, tmp_path)
+    cache_view(image, photos, WHOLE, tmp_path)
     states = cache_captions(text, pieces, photos, tmp_path)
     corpus = CaptionPairs(tmp_path, text, pieces)
     return Feed(photos, states, [[own] for own in kept_view(tmp_path, WHOLE)], corpus)
@@ -97,7 +113,7 @@ def test_a_network_learns_and_all_else_stays(
     names, _ = read_texts(Towers(*towers), model, ["a dog", "a red circle"])
     said = torch.full((COUNT, 2), 0.5)
     known = sights.Known(sights.read_captions(model, feed.states), names, said)
-    recipe, checkpoint = sights.Recipe(epochs=2, batch=6), tmp_path / "sights.pt"
+    recipe, checkpoint = sights.Recipe(epochs=2, batch=6, mixed=0.5), tmp_path / "sights.pt"
     trained = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()
     assert moved(before, trained) == {"image_tops.1", "image_heads.1", "vector_scale"}
     again = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()  # nothing is left to do
@@ -125,6 +141,25 @@ def test_what_training_keeps_of_pictures_is_what_the_tower_sees(
         model = Model(image, text, dropout=0.0).eval()
         vectors, _ = merged(model.image_heads, grids)
     assert grids.shape[3] == IMAGE_WIDTH
-    assert np.allclose(means, expected.numpy(), atol=2e-2)
+    own = torch.from_numpy(means).float()  # rounded on the way, where a processor multiplies bfloat16
+    assert (F.cosine_similarity(own, expected) > 0.99).all()
+    assert torch.allclose(own.norm(dim=1), expected.norm(dim=1), rtol=0.1)
     found, _ = encode_pictures(model, kept_view(tmp_path, WHOLE), range(3))
-    assert torch.allclose(found, vectors, atol=1e-2)
+    assert (F.cosine_similarity(found, vectors) > 0.99).all()
+
+
+@pytest.mark.mini
+def test_features_go_on_where_a_killed_run_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, towers: tuple[ImageTower, TextTower, WordPieces]
+) -> None:
+    monkeypatch.setattr("training.features.BATCH", 4)
+    image, photos = towers[0], photographs(tmp_path)
+    gone = [replace(photo, tar=tmp_path / "gone.tar") for photo in photos]
+    with pytest.raises(FileNotFoundError):
+        cache_view(image, [*photos[:6], *gone[6:]], WHOLE, tmp_path / "killed")
+    cache_view(image, [*gone[:4], *photos[4:]], WHOLE, tmp_path / "killed")  # reads four no more
+    cache_view(image, photos, WHOLE, tmp_path / "whole")
+    for found, expected in zip(
+        kept_view(tmp_path / "killed", WHOLE), kept_view(tmp_path / "whole", WHOLE), strict=True
+    ):
+        assert np.array_equal(found, expected)
