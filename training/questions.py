@@ -64,7 +64,7 @@ class Rules:
             word: one for word in total if (one := singular_of(word)) in self.nouns and one != word
         }
         seen = Counter(noun for of_one in everywhere for noun in self._named(of_one))
-        self.asked = {noun: count for noun, count in seen.items() if count >= LEAST_SEEN}
+        self.asked = {noun: seen[noun] for noun in sorted(seen) if seen[noun] >= LEAST_SEEN}
 
     def ask(self, photo: int, captions: Sequence[str], rng: np.random.Generator) -> list[Question]:
         """Make the questions that a photograph's captions answer."""
@@ -174,7 +174,7 @@ class Rules:
             yield f"what is the {who} doing?", "what", tuple(act for act, _ in acts_of.most_common())
         for (who, act), things in held.items():
             yield f"what is the {who} {act}?", "what", tuple(thing for thing, _ in things.most_common())
-        named = Counter(self.singular.get(w, w) for words in said for w in set(words))
+        named = Counter(self.singular.get(w, w) for words in said for w in dict.fromkeys(words))
         for kind, members in WHAT.items():
             found = [word for word, _ in named.most_common() if word in members]
             if found:

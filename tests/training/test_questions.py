@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -49,3 +53,26 @@ def test_yes_and_no_are_as_frequent_and_no_is_not_in_the_captions(rules: Rules) 
     no = [q.text.split()[3] for q in found if q.answers == ("no",)]
     assert len(found) == 2 * len(no) > 0
     assert not any(word in SCENES["man"] for word in no)
+
+
+ASK = """
+import numpy as np
+from tests.training.test_questions import SCENES
+from training.questions import Rules
+rules, rng = Rules([[text] * 5 for text in SCENES.values() for _ in range(20)]), np.random.default_rng(0)
+print([question for text in SCENES.values() for question in rules.ask(0, [text] * 5, rng)])
+"""
+
+
+def test_the_questions_hang_on_the_seed_alone() -> None:
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", ASK],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    )
+    assert "yes/no" in first and first == second
