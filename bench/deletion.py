@@ -17,6 +17,7 @@ import numpy as np
 
 from bench.machine import describe
 from engine.encoders.mini import load_mini
+from engine.encoders.weights import bundled_mini
 from engine.fusion_reranker import FusionReranker
 from engine.rerank import Candidates, Read
 from engine.types import Encoded, Floats
@@ -39,25 +40,28 @@ def drops(
     fallen = np.empty((len(captions), 2), np.float32)
     for place, caption in enumerate(captions):
         picture, text = pictures.row(int(owner[place])), texts.row(place)
-        (words,) = reranker.explain(Read("text", caption, text), _candidate(picture, np.arange(cells)))
+        (words,) = reranker.explain(Read("text", caption, text), _candidates(picture, np.arange(cells)[None]))
         seen = np.sum([word.weight * word.grid.ravel() for word in words], axis=0)
         kept = [np.argsort(-seen, kind="stable")[hidden:]]
         kept += [rng.permutation(cells)[hidden:] for _ in range(DRAWS)]
-        whole = _score(reranker, text, picture, np.arange(cells))
-        left = [_score(reranker, text, picture, chosen) for chosen in kept]
-        fallen[place] = whole - left[0], whole - np.mean(left[1:])
+        (whole,) = _scores(reranker, text, picture, np.arange(cells)[None])
+        left = _scores(reranker, text, picture, np.stack(kept))
+        fallen[place] = whole - left[0], whole - left[1:].mean()
     return fallen
 
 
-def _candidate(picture: Encoded, cells: Ints) -> Candidates:
-    assert picture.tokens is not None and picture.lengths is not None
-    nothing = np.zeros(1, np.float32)
-    return Candidates("image", np.zeros(1, np.int64), nothing, picture.tokens[:, cells], picture.lengths)
+def _candidates(picture: Encoded, cells: Ints) -> Candidates:
+    """Make candidates of a picture, each of some of its tokens: `cells` (n, c)."""
+    assert picture.tokens is not None
+    nothing = np.zeros(len(cells), np.float32)
+    kept = picture.tokens[0, cells]
+    return Candidates("image", nothing.astype(np.int64), nothing, kept, np.full(len(cells), cells.shape[1]))
 
 
-def _score(reranker: FusionReranker, text: Encoded, picture: Encoded, cells: Ints) -> float:
-    parts = reranker.score(Read("text", "", text), _candidate(picture, cells))
-    return float(np.sum(list(parts.values())))
+def _scores(reranker: FusionReranker, text: Encoded, picture: Encoded, cells: Ints) -> Floats:
+    parts = reranker.score(Read("text", "", text), _candidates(picture, cells))
+    total: Floats = np.sum(list(parts.values()), axis=0)
+    return total
 
 
 def interval(values: Floats, photo: Ints) -> str:
@@ -75,7 +79,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the tars")
     parser.add_argument("--limit", type=int, help="only the first photographs of each set")
     options = parser.parse_args()
-    encoder, reranker = load_mini()
+    encoder, _ = load_mini()
+    _, reranker = load_mini(bundle=bundled_mini())  # in torch, which reads any number of tokens
     photos = read_photos(options.data)
     print("| set | captions | most looked at | random fifth | ratio | most looked at falls further |")
     print("| --- | --- | --- | --- | --- | --- |")
