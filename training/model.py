@@ -15,6 +15,8 @@ from engine.encoders.mini_shape import TOKEN_DIM
 from engine.encoders.mini_towers import IMAGE_WIDTH, NETWORKS, TEXT_WIDTH, ImageTower, TextTower
 from engine.fusion import LateInteraction
 
+SHARPNESS = math.log(20.0)  # of the scores, to begin with
+
 
 class Model(nn.Module):
     """The last parts of all towers, their heads, and the late interaction between their tokens."""
@@ -26,8 +28,8 @@ class Model(nn.Module):
         self.image_heads: Any = nn.ModuleList(Head(IMAGE_WIDTH, dropout) for _ in NETWORKS)
         self.text_head = Head(TEXT_WIDTH, dropout)
         self.late = LateInteraction(TOKEN_DIM)
-        self.vector_scale = nn.Parameter(torch.tensor(math.log(20.0)))
-        self.token_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        self.vector_scale = nn.Parameter(torch.tensor(SHARPNESS))
+        self.token_scale = nn.Parameter(torch.tensor(SHARPNESS))
 
     def look(self, network: int, activations: Tensor) -> tuple[Tensor, Tensor]:
         """Map a network's activations (n, channels, h, w) to vectors (n, DIM), tokens (n, t, TOKEN_DIM)."""

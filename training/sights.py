@@ -10,7 +10,6 @@ All networks are then refined on pictures with a box of another in them, which c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +24,8 @@ from training.data import SEED, select
 from training.descent import Schedule, descend, head_groups, open_top
 from training.features import CaptionStates
 from training.heads import PIECES, Feed, contrast, soft_targets, window, without_ends
-from training.model import Model
+from training.model import SHARPNESS, Model
 from training.precision import products
-
-SHARPNESS = math.log(20.0)  # of the scores, to begin with
 
 
 @dataclass(frozen=True)

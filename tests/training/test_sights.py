@@ -15,7 +15,6 @@ import pytest
 import torch
 from drawn import draw
 from safetensors.torch import load_file
-from torch.nn import functional as F
 
 from engine.encoders.mini_heads import Head, merged
 from engine.encoders.mini_modules import image_tower
@@ -131,8 +130,9 @@ def test_the_first_network_learns_with_the_words(tmp_path: Path, feed: Feed, mod
 
 @pytest.mark.mini
 def test_what_training_keeps_of_pictures_is_what_the_tower_sees(
-    tmp_path: Path, towers: tuple[ImageTower, TextTower, WordPieces]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, towers: tuple[ImageTower, TextTower, WordPieces]
 ) -> None:
+    monkeypatch.setattr("training.precision.has_bfloat16", lambda: False)  # its rounding would hide the rest
     image, text, _ = towers
     photos = photographs(tmp_path)[:3]
     means = np.load(cache_means(image, photos, WHOLE, tmp_path))
@@ -141,11 +141,9 @@ def test_what_training_keeps_of_pictures_is_what_the_tower_sees(
         model = Model(image, text, dropout=0.0).eval()
         vectors, _ = merged(model.image_heads, grids)
     assert grids.shape[3] == IMAGE_WIDTH
-    own = torch.from_numpy(means).float()  # rounded on the way, where a processor multiplies bfloat16
-    assert (F.cosine_similarity(own, expected) > 0.99).all()
-    assert torch.allclose(own.norm(dim=1), expected.norm(dim=1), rtol=0.1)
+    assert np.allclose(means, expected.numpy(), atol=2e-2)
     found, _ = encode_pictures(model, kept_view(tmp_path, WHOLE), range(3))
-    assert (F.cosine_similarity(found, vectors) > 0.99).all()
+    assert torch.allclose(found, vectors, atol=1e-2)
 
 
 @pytest.mark.mini
