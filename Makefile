@@ -17,18 +17,20 @@ demo: data/sample/.done
 test: data/sample/.done browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Clients whose pins, or plugins of pytest, do not go with ours: each in an environment of its own, over ours.
+# Libraries whose pins, size, or plugins of pytest do not go with ours: each in an environment of its own, over ours.
 test-apart: $(VENV)-chroma/.installed $(VENV)-langchain/.installed $(VENV)-clip-retrieval/.installed \
-  $(VENV)-detectron2/.installed
+  $(VENV)-datasets/.installed $(VENV)-detectron2/.installed
 	$(VENV)-chroma/bin/python -m pytest tests/doors/test_import.py -k chroma
 	$(VENV)-langchain/bin/python -m pytest tests/doors/test_langchain_standard.py \
 	  -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function
 	$(VENV)-clip-retrieval/bin/python -m pytest tests/doors/test_clip_retrieval.py
+	$(VENV)-datasets/bin/python -m pytest tests/indexer/test_huggingface.py
 	$(VENV)-detectron2/bin/python -m pytest tests/models/test_detectron2.py
 
 $(VENV)-chroma/.installed: PACKAGES = "chromadb>=1.0"
 $(VENV)-langchain/.installed: PACKAGES = langchain-tests
 $(VENV)-clip-retrieval/.installed: PACKAGES = --no-deps clip-retrieval requests
+$(VENV)-datasets/.installed: PACKAGES = "datasets>=4.0"
 $(VENV)-detectron2/.installed: BUILT_WITH = setuptools wheel
 $(VENV)-detectron2/.installed: PACKAGES = --no-build-isolation $(DETECTRON2)
 SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
