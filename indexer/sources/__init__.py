@@ -125,7 +125,7 @@ def _there(path: Path) -> Path:
 def _whole(source: Source, found: Iterator[Found]) -> Iterator[Found]:
     try:
         yield from found
-    except (BadInput, OSError) as error:
+    except Exception as error:  # damaged bytes raise many types; the other sources are read all the same
         _, name = kind_of(source)
         yield Unreadable(plain_uri(Path(name)), str(error) if isinstance(error, BadInput) else why(error))
 

@@ -69,4 +69,4 @@ def plain_uri(path: Path) -> str:
 def why(error: Exception) -> str:
     """Say in a few words what went wrong with a file."""
     strerror = error.strerror if isinstance(error, OSError) else None
-    return (strerror or str(error)).lower()
+    return (strerror or str(error) or type(error).__name__).lower()

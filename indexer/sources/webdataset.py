@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import Literal, Self
 
 from engine.errors import BadInput
 from engine.pictures import MAX_BYTES, Member
@@ -23,6 +26,7 @@ from indexer.sources.sidecars import lines_of
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 MAX_WORDS_BYTES = 8 * 1024 * 1024  # of one .json, .txt or .cls; longer ones are no description of a picture
+BLOCK = 64 * 1024
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -50,12 +54,12 @@ def expand_range(source: str) -> list[str]:
 
 
 def read_webdataset(path: Path) -> Iterator[Found]:
-    """Find the pictures and texts of a tar; one that is cut off ends as unreadable, after what was whole."""
+    """Find the pictures and texts of a tar; a cut or damaged one ends as unreadable, after what was whole."""
     try:
         mtime_ns = path.stat().st_mtime_ns
         for sample in _samples(path):
             yield _found(path, mtime_ns, sample)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError) as error:
         yield Unreadable(plain_uri(path), f"{path} is no whole tar: {why(error)}")
 
 
@@ -68,45 +72,61 @@ def is_shard_folder(folder: Path) -> bool:
 
 def _samples(path: Path) -> Iterator[_Sample]:
     """Group members by key; those of one key stand together, as webdataset writes them."""
-    sample: _Sample | None = None
-    for name, content in _members(path):
-        stem, _, suffix = name.name.partition(".")  # a key ends at the first dot
-        key = str(name.with_name(stem)) if stem else str(name)
-        if sample is None or sample.key != key:
-            if sample is not None:
-                yield sample
-            sample = _Sample(key)
-        if is_picture(name.name):
-            sample.picture = sample.picture or (str(name), content)
-        elif isinstance(content, bytes):
-            sample.parts["." + suffix.lower()] = content
-    if sample is not None:
-        yield sample
-
-
-def _members(path: Path) -> Iterator[tuple[PurePosixPath, Member | bytes]]:
     compressed = not path.name.lower().endswith(".tar")
-    with tarfile.open(path, "r:*" if compressed else "r:") as archive:
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # it keeps every header; a shard has many
-            if not member.isfile() or member.issparse():
-                continue
-            name = PurePosixPath(member.name)
-            if is_picture(name.name) and (not compressed or member.size > MAX_BYTES):  # too large to load
-                yield name, Member(path, member.offset_data, member.size)
-            elif is_picture(name.name) or member.size <= MAX_WORDS_BYTES:
-                content = archive.extractfile(member)
-                yield name, content.read() if content is not None else b""
-    if not compressed:
-        _check_end(path)
+    mode: Literal["r:*", "r:"] = "r:*" if compressed else "r:"
+    sample: _Sample | None = None
+    with path.open("rb") as file, tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as archive:
+        for name, content in _members(path, archive, compressed):
+            stem, _, suffix = name.name.partition(".")  # a key ends at the first dot
+            key = str(name.with_name(stem)) if stem else str(name)
+            if sample is None or sample.key != key:
+                if sample is not None:
+                    yield sample
+                sample = _Sample(key)
+            if is_picture(name.name):
+                sample.picture = sample.picture or (str(name), content)
+            elif isinstance(content, bytes):
+                sample.parts["." + suffix.lower()] = content
+        if sample is not None:
+            yield sample
+        _check_end(archive)
 
 
-def _check_end(path: Path) -> None:
-    # tarfile takes a tar that is cut between two members, or inside a header, for one that ends there.
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 512))
-        if any(file.read()):
-            raise tarfile.ReadError("its end is missing")
+def _members(
+    path: Path, archive: tarfile.TarFile, compressed: bool
+) -> Iterator[tuple[PurePosixPath, Member | bytes]]:
+    while (member := archive.next()) is not None:
+        archive.members = []  # type: ignore[attr-defined]  # it keeps every header; a shard has many
+        if not member.isfile() or member.issparse():
+            continue
+        name = PurePosixPath(member.name)
+        if is_picture(name.name) and (not compressed or member.size > MAX_BYTES):  # too large to load
+            yield name, Member(path, member.offset_data, member.size)
+        elif is_picture(name.name) or member.size <= MAX_WORDS_BYTES:
+            content = archive.extractfile(member)
+            yield name, content.read() if content is not None else b""
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar; tarfile by itself takes a damaged one, or the lack of one, for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.InvalidHeaderError as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(f"a header is damaged: {error}") from error
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError("its end is missing") from error
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    # Of a compressed tar this reads the checksum of the whole too, which is behind the end.
+    while block := archive.fileobj.read(BLOCK):
+        if block.count(0) < len(block):
+            raise tarfile.ReadError("more follows after its end; of tars put together give each by itself")
 
 
 def _found(path: Path, mtime_ns: int, sample: _Sample) -> Found:
