@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from PIL import ImageFile
 
+from engine.ingest import MAX_TEXT
 from engine.pictures import Member, load_picture
 from engine.types import Item, Scalar
 from indexer.photo import read_opened
@@ -27,7 +28,7 @@ from indexer.sources.sidecars import read_sidecars
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A thing that was found, after decoding: the item, or the reason why there is none."""
+    """A thing that was found, after decoding: the item, or the reason why there is none, or not all of it."""
 
     uri: str
     pixels: int = 0
@@ -44,10 +45,10 @@ def decode(found: Found, wait: Callable[[int], None]) -> Decoded:
         return Decoded(found.uri, reason=found.reason)
     opening = _Opening(wait)
     try:
-        item = _item(found, opening)
+        item, reason = _item(found, opening)
     except Exception as error:
         return Decoded(found.uri, opening.pixels, reason=str(error) or type(error).__name__)
-    return Decoded(found.uri, opening.pixels, item)
+    return Decoded(found.uri, opening.pixels, item, reason)
 
 
 @dataclass(slots=True)
@@ -87,14 +88,35 @@ def picture_source(found: PictureFile | PictureMember | PictureBytes) -> Path | 
     return found.member if isinstance(found, PictureMember) else found.data
 
 
-def _item(found: PictureFile | PictureMember | PictureBytes | Words, opening: _Opening) -> Item:
+def _item(found: PictureFile | PictureMember | PictureBytes | Words, opening: _Opening) -> tuple[Item, str]:
+    """Make the item, and tell what was left out of it."""
     said = given(found)
     if isinstance(found, Words):
-        return Item(found.uri, "text", said.text, metadata=said.metadata)
+        return Item(found.uri, "text", said.text, metadata=said.metadata), ""
     picture = load_picture(picture_source(found), opening.look)
     metadata: Mapping[str, Scalar] = {**opening.inside.metadata, **said.metadata}
-    words = said.text or opening.inside.text
-    return Item(found.uri, text=words, picture=picture, metadata=metadata, regions=said.regions)
+    words, reason = _fitting(said.captions or opening.inside.captions)
+    return Item(found.uri, text=words, picture=picture, metadata=metadata, regions=said.regions), reason
+
+
+def _fitting(captions: Sequence[str]) -> tuple[str | None, str]:
+    """Take the captions that a gallery can keep, as text, and tell of those that are left out."""
+    kept: list[str] = []
+    long: list[str] = []
+    room = MAX_TEXT
+    for caption in captions:
+        if len(caption) > room:
+            long.append(caption)
+        else:
+            kept.append(caption)
+            room -= len(caption) + 1  # and the end of its line
+    text = "\n".join(kept) or None
+    if not long:
+        return text, ""
+    return text, (
+        f"indexed without {len(long)} of {len(captions)} captions: one has {len(long[0]):,} characters, "
+        f"the limit of all together is {MAX_TEXT:,}; shorten it and index again"
+    )
 
 
 def _words(name: str) -> str:

@@ -106,9 +106,10 @@ class _Run:
             self.progress(self.done, None if self.total is None else max(self.total, self.done))
 
     def take(self, decoded: Decoded) -> None:
-        """Put a decoded picture into the batch, or a failed one into the report."""
-        if decoded.item is None:
+        """Put a decoded picture into the batch, and what is missing of it, or all, into the report."""
+        if decoded.reason:
             self.report.failed[decoded.uri] = decoded.reason
+        if decoded.item is None:
             self.advance(1)
             return
         if self.batch and self.pixels + decoded.pixels > BATCH_PIXELS:

@@ -51,6 +51,7 @@ def _read(path: Path) -> bytes:
     size = path.stat().st_size
     if size > MAX_SIDECAR_BYTES:
         raise BadInput(
-            f"{path.name} beside the picture has {size:,} bytes; at most {MAX_SIDECAR_BYTES:,} are read"
+            f"{path.name} beside the picture has {size:,} bytes; at most {MAX_SIDECAR_BYTES:,} are read; "
+            "shorten it, or give it another name if it does not describe the picture"
         )
     return path.read_bytes()

@@ -25,7 +25,8 @@ from indexer.sources.places import inner_uri, plain_uri, why
 from indexer.sources.sidecars import lines_of
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-MAX_WORDS_BYTES = 8 * 1024 * 1024  # of one .json, .txt or .cls; longer ones are no description of a picture
+WORDS = (".json", ".txt", ".cls")
+MAX_WORDS_BYTES = 8 * 1024 * 1024  # of one of these; longer ones are no description of a picture
 BLOCK = 64 * 1024
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -58,7 +59,7 @@ def read_webdataset(path: Path) -> Iterator[Found]:
     try:
         mtime_ns = path.stat().st_mtime_ns
         for sample in _samples(path):
-            yield _found(path, mtime_ns, sample)
+            yield sample if isinstance(sample, Unreadable) else _found(path, mtime_ns, sample)
     except (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError) as error:
         yield Unreadable(plain_uri(path), f"{path} is no whole tar: {why(error)}")
 
@@ -70,13 +71,16 @@ def is_shard_folder(folder: Path) -> bool:
     return any(f"{stem}.parquet" in names or f"{stem}_stats.json" in names for stem in stems)
 
 
-def _samples(path: Path) -> Iterator[_Sample]:
+def _samples(path: Path) -> Iterator[_Sample | Unreadable]:
     """Group members by key; those of one key stand together, as webdataset writes them."""
     compressed = not path.name.lower().endswith(".tar")
     mode: Literal["r:*", "r:"] = "r:*" if compressed else "r:"
     sample: _Sample | None = None
     with path.open("rb") as file, tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as archive:
         for name, content in _members(path, archive, compressed):
+            if isinstance(content, Unreadable):
+                yield content
+                continue
             stem, _, suffix = name.name.partition(".")  # a key ends at the first dot
             key = str(name.with_name(stem)) if stem else str(name)
             if sample is None or sample.key != key:
@@ -94,7 +98,8 @@ def _samples(path: Path) -> Iterator[_Sample]:
 
 def _members(
     path: Path, archive: tarfile.TarFile, compressed: bool
-) -> Iterator[tuple[PurePosixPath, Member | bytes]]:
+) -> Iterator[tuple[PurePosixPath, Member | bytes | Unreadable]]:
+    """Yield the files: pictures and words, and without its bytes whatever else makes a key."""
     while (member := archive.next()) is not None:
         archive.members = []  # type: ignore[attr-defined]  # it keeps every header; a shard has many
         if not member.isfile() or member.issparse():
@@ -102,9 +107,20 @@ def _members(
         name = PurePosixPath(member.name)
         if is_picture(name.name) and (not compressed or member.size > MAX_BYTES):  # too large to load
             yield name, Member(path, member.offset_data, member.size)
-        elif is_picture(name.name) or member.size <= MAX_WORDS_BYTES:
+        elif not is_picture(name.name) and not name.name.lower().endswith(WORDS):
+            yield name, b""
+        elif not is_picture(name.name) and member.size > MAX_WORDS_BYTES:
+            yield name, Unreadable(inner_uri("tar", path, member.name), _too_long(member.size))
+        else:
             content = archive.extractfile(member)
             yield name, content.read() if content is not None else b""
+
+
+def _too_long(size: int) -> str:
+    return (
+        f"left out, for it has {size:,} bytes and at most {MAX_WORDS_BYTES:,} are read; a picture of its key "
+        "is indexed without it; shorten it"
+    )
 
 
 class _Header(tarfile.TarInfo):
