@@ -1,4 +1,4 @@
-"""What a photograph says of itself: a description a person wrote, when, where and with what it was taken.
+"""What a photograph says of itself: what people wrote of it, when, where and with what it was taken.
 
 IPTC, XMP and EXIF, read through Pillow. Whatever is damaged in them is left out, for they are the
 least trustworthy bytes of a file and the picture itself may be whole.
@@ -31,7 +31,7 @@ BOILERPLATE = re.compile(
     r"processed with \w+( with \w+ preset)?|lead technologies inc\.?.*)?\W*",
     re.IGNORECASE,
 )
-XMP_DESCRIPTION = re.compile(rb"<dc:description\b[^>]*>.*?<rdf:li\b[^>]*>(.*?)</rdf:li>", re.DOTALL)
+XMP_DESCRIPTION, XMP_ALT_TEXT = b"dc:description", b"Iptc4xmpCore:AltTextAccessibility"
 IPTC_CAPTION = (2, 120)
 DESCRIPTION, MAKE, MODEL = 0x010E, 0x010F, 0x0110
 EXIF, GPS = 0x8769, 0x8825
@@ -53,11 +53,16 @@ def read_opened(opened: ImageFile.ImageFile) -> Described:
     try:
         exif = opened.getexif()
         metadata = {**_when(exif), **_where(exif), **_camera(exif)}
-        captions = (_iptc(opened), _xmp(opened), _text(exif.get(DESCRIPTION)))
-        text = next((words for words in captions if words and not is_boilerplate(words)), None)
+        said = (_iptc(opened), _xmp(opened, XMP_DESCRIPTION), _text(exif.get(DESCRIPTION)))
+        description = next((words for words in said if words and not is_boilerplate(words)), None)
+        alt_text = _xmp(opened, XMP_ALT_TEXT)
     except Exception:  # as above
         return Described()
-    return Described(() if text is None else (text,), metadata)
+    # Programs copy a description from one place to the next; alt text is written for itself.
+    captions = dict.fromkeys(
+        words for words in (description, alt_text) if words and not is_boilerplate(words)
+    )
+    return Described(tuple(captions), metadata)
 
 
 def is_boilerplate(words: str) -> bool:
@@ -71,11 +76,18 @@ def _iptc(opened: ImageFile.ImageFile) -> str | None:
     return _text(value[0] if isinstance(value, list) else value)
 
 
-def _xmp(opened: Image.Image) -> str | None:
+def _xmp(opened: Image.Image, name: bytes) -> str | None:
     # Found by pattern: an XML parser would follow the entities of a hostile file.
     packet = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp") or b""
-    match = XMP_DESCRIPTION.search(packet.encode() if isinstance(packet, str) else packet)
-    return _text(html.unescape(match.group(1).decode("utf-8", errors="replace"))) if match else None
+    alternatives = _inside(packet.encode() if isinstance(packet, str) else packet, name)
+    return _text(html.unescape(_inside(alternatives, b"rdf:li").decode("utf-8", errors="replace")))
+
+
+def _inside(packet: bytes, name: bytes) -> bytes:
+    """Return what is between the tags of the first element of a name, or nothing."""
+    start = re.search(rb"<" + name + rb"\b[^>]{0,1000}(?<!/)>", packet)
+    end = packet.find(b"</" + name + b">", start.end()) if start else -1
+    return packet[start.end() : end] if start and end >= 0 else b""
 
 
 def _when(exif: Image.Exif) -> dict[str, Scalar]:

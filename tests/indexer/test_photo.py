@@ -24,6 +24,16 @@ XMP = (
 )
 
 
+def xmp(**elements: str) -> str:
+    """An XMP packet whose elements, by their names after the prefix, have these texts in one language."""
+    prefixes = {"description": "dc", "AltTextAccessibility": "Iptc4xmpCore"}
+    return "".join(
+        f'<{prefixes[name]}:{name}><rdf:Alt><rdf:li xml:lang="x-default">{words}</rdf:li></rdf:Alt>'
+        f"</{prefixes[name]}:{name}>"
+        for name, words in elements.items()
+    )
+
+
 def jpeg(exif: dict[int, Any] | None = None, iptc: bytes | None = None, xmp: str = "") -> bytes:
     """A photograph with these tags inside."""
     tags = Image.Exif()
@@ -53,6 +63,12 @@ def jpeg(exif: dict[int, Any] | None = None, iptc: bytes | None = None, xmp: str
         (jpeg({DESCRIPTION: "exif"}, xmp=XMP), "Ships & gulls, été"),
         (jpeg({DESCRIPTION: "exif"}, b"iptc", XMP), "iptc"),
         (jpeg({DESCRIPTION: "words of a person"}, b"OLYMPUS DIGITAL CAMERA"), "words of a person"),
+        (jpeg(xmp=xmp(AltTextAccessibility="A gull on a mast")), "A gull on a mast"),
+        (jpeg({DESCRIPTION: "exif"}, xmp=xmp(AltTextAccessibility="A gull")), "exif\nA gull"),
+        (jpeg(xmp=xmp(AltTextAccessibility="A gull", description="Oslo &lt;3")), "Oslo <3\nA gull"),
+        (jpeg(xmp=xmp(AltTextAccessibility="A gull", description="A gull")), "A gull"),
+        (jpeg(xmp=xmp(AltTextAccessibility="untitled")), None),
+        (jpeg(xmp="<dc:description/><dc:creator><rdf:li>A. Smith</rdf:li></dc:creator>"), None),
         (jpeg({DESCRIPTION: "OLYMPUS DIGITAL CAMERA         "}), None),
         (jpeg({DESCRIPTION: "\x00 \x00"}), None),
         (jpeg(), None),
