@@ -20,7 +20,7 @@ def captioned_pictures(source: Source, reading: Reading | None = None) -> Iterat
     if kind == "picture":
         raise BadInput(f"{name} is no source of captioned pictures; give a folder, a tar or a table")
     found = read(source, reading or Reading())
-    return (pair for one in found if (pair := _pair(one, skips=kind in ("folder", "glob"))) is not None)
+    return (pair for one in found if (pair := _pair(one, skips=kind == "folder")) is not None)
 
 
 def _pair(found: Found, *, skips: bool) -> CaptionedPicture | None:

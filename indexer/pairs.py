@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from engine.errors import BadInput
 from engine.pictures import file_uri
 from indexer.sources.columns import choose_columns, read_captions
+from indexer.sources.found import untold
 from indexer.sources.table import FORMATS
 
 
@@ -28,7 +29,7 @@ def read_pairs(path: Path) -> dict[str, tuple[str, ...]]:
             f"{path.name} needs a column uri and a column caption; it has {', '.join(names(path))}"
         )
     found: dict[str, dict[str, None]] = {}
-    for number, row in rows(path, columns.used):
+    for number, row in rows(path, columns.used, untold):
         if isinstance(row, str):
             raise BadInput(f"{path.name}: {row}")
         name = row.get(named)

@@ -18,7 +18,8 @@ from engine.telling import chosen_captioner
 from engine.types import Item, Report
 from indexer.ahead import WORKERS, Ahead
 from indexer.decode import Decoded
-from indexer.sources import Source, count, read_all
+from indexer.sources import Source, read_all
+from indexer.sources.extent import Extent
 from indexer.sources.found import Found, PictureBytes, Reading
 from indexer.sync import check_sync, remove_gone
 from indexer.unchanged import AGAIN, Seen, is_unchanged
@@ -31,7 +32,8 @@ BATCH_PIXELS = 48_000_000  # a batch of large pictures is smaller: 144 MB of RGB
 FINGERPRINTS = 256  # things asked about at a time,
 FINGERPRINT_BYTES = 64_000_000  # fewer where they are pictures in memory
 
-# How many of the things found are done, and how many there are, where that is known beforehand.
+# How many of the things found are done, and how many there are: of folders counted, of other sources
+# estimated from what has been read of them, so that it changes; `None` before.
 Progress: TypeAlias = Callable[[int, int | None], None]
 
 
@@ -59,9 +61,9 @@ def index(
     """
     if sync:
         check_sync(sources)
-    found_in_order = read_all(sources, reading or Reading())
+    found_in_order, extent = read_all(sources, reading or Reading())
     looking = Looking(ocr, regions, chosen_captioner(captions))
-    run = _Run(engine, report if report is not None else Report(), progress, count(sources), looking)
+    run = _Run(engine, report if report is not None else Report(), progress, extent, looking)
     with engine.writing():  # from the first item to the last, so that no other run comes between
         _ingest(run, found_in_order, stop or Event())
         if sync and not (stop and stop.is_set()):
@@ -94,7 +96,7 @@ class _Run:
     engine: SearchEngine
     report: Report
     progress: Progress | None
-    total: int | None
+    extent: Extent
     looking: Looking
     done: int = 0
     batch: list[Item] = field(default_factory=list)
@@ -103,7 +105,8 @@ class _Run:
     def advance(self, files: int) -> None:
         self.done += files
         if self.progress is not None:
-            self.progress(self.done, None if self.total is None else max(self.total, self.done))
+            total = self.extent.total
+            self.progress(self.done, None if total is None else max(total, self.done))
 
     def take(self, decoded: Decoded) -> None:
         """Put a decoded picture into the batch, and what is missing of it, or all, into the report."""

@@ -210,8 +210,6 @@ def show_report(report: Report, gallery: Path, seconds: float) -> None:
     done += [f"{report.removed} removed"] if report.removed else []
     done += [f"{len(report.failed)} failed in {seconds:.1f} s: {plain(str(gallery))}"]
     stdout.print(Text(", ".join(done)), soft_wrap=True)
-    if report == Report():
-        note("no pictures found")
     reasons = list(report.reasons().items())
     for reason, uris in reasons[:REASONS_SHOWN]:
         names = ", ".join(name_of(uri) for uri in uris[:NAMES_SHOWN])

@@ -198,7 +198,9 @@ class JobReply(BaseModel):
     started: str | None
     ended: str | None
     done: int = Field(description="How many things are done,")
-    total: int | None = Field(description="of how many; null while that is not known.")
+    total: int | None = Field(
+        description="of how many; of tars and tables an estimate; null while that is not known."
+    )
     reason: str | None = Field(description="Why it failed.")
     result: dict[str, Any] | None = Field(description="What it did, once it is done.")
 

@@ -13,7 +13,7 @@ from typing import Any
 from engine.errors import BadInput
 from engine.types import LabeledRegion, Region
 from indexer.sources.columns import describe, read_captions
-from indexer.sources.found import Described, Found, Unreadable
+from indexer.sources.found import Described, Found, Reached, Unreadable, counted, untold
 from indexer.sources.places import inner_uri, inside, named_picture
 
 KARPATHY_COLUMNS = ("split", "imgid", "cocoid")
@@ -38,7 +38,7 @@ class AskedPicture:
     questions: tuple[Question, ...]
 
 
-def read_coco(path: Path, images: Path, instances: Path | None = None) -> Iterator[Found]:
+def read_coco(path: Path, images: Path, instances: Path | None, reached: Reached) -> Iterator[Found]:
     """Find the pictures of a COCO file of captions, of instances, or of one of each over the same pictures.
 
     Captions become the caption; instances the column `categories` and, where the file says how large the
@@ -49,7 +49,7 @@ def read_coco(path: Path, images: Path, instances: Path | None = None) -> Iterat
         more = _said(instances)
         said = _Said(said.images, said.captions | more.captions, said.objects | more.objects)
     with _entries_of(path):
-        for image in said.images:
+        for image in counted(said.images, reached):
             metadata = dict(describe(image, None, frozenset({"file_name"})).metadata)
             objects = said.objects.get(image["id"], [])
             if objects:
@@ -103,7 +103,7 @@ def _regions(
     return tuple(sorted(regions, key=lambda r: -r.box.width * r.box.height)) or None
 
 
-def read_flickr(path: Path, images: Path) -> Iterator[Found]:
+def read_flickr(path: Path, images: Path, reached: Reached) -> Iterator[Found]:
     """Find the pictures of Flickr8k's or Flickr30k's token file: lines of NAME#NUMBER, a tab, a caption.
 
     A line that is none is found as `Unreadable`, and the rest goes on.
@@ -118,22 +118,24 @@ def read_flickr(path: Path, images: Path) -> Iterator[Found]:
                 yield Unreadable(inner_uri("row", path, str(number)), reason)
             continue
         captions.setdefault(name, []).extend(read_captions(caption))
-    for name, said in captions.items():
+    for name, said in counted(captions.items(), reached):
         yield named_picture(images, name, Described(tuple(said)), inner_uri("row", path, name))
 
 
-def read_karpathy(path: Path, images: Path) -> Iterator[Found]:
+def read_karpathy(path: Path, images: Path, reached: Reached) -> Iterator[Found]:
     """Find the pictures of a Karpathy split, with their captions and their `split`."""
     document = _load(path, "images")
     with _entries_of(path):
-        for image in document["images"]:
+        for image in counted(document["images"], reached):
             kept = {name: image[name] for name in KARPATHY_COLUMNS if name in image}
             described = Described(read_captions(image["sentences"]), describe(kept, None).metadata)
             place = inner_uri("row", path, str(image["imgid"]))
             yield named_picture(images, _karpathy_name(image, images), described, place)
 
 
-def read_vqa(questions: Path, annotations: Path | None, images: Path) -> Iterator[AskedPicture]:
+def read_vqa(
+    questions: Path, annotations: Path | None, images: Path, reached: Reached = untold
+) -> Iterator[AskedPicture]:
     """Read VQA v2's questions by picture, with their answers where the annotations are given."""
     document = _load(questions, "questions")
     known: dict[Any, Mapping[str, Any]] = {}
@@ -151,14 +153,14 @@ def read_vqa(questions: Path, annotations: Path | None, images: Path) -> Iterato
             )
             asked[row["image_id"]].append(question)
         subtype = document.get("data_subtype", "")
-        for image_id, of_one in asked.items():
+        for image_id, of_one in counted(asked.items(), reached):
             name = f"COCO_{subtype}_{image_id:012d}.jpg" if subtype else f"{image_id:012d}.jpg"
             yield AskedPicture(image_id, inside(images, name), tuple(of_one))
 
 
-def find_asked(questions: Path, annotations: Path | None, images: Path) -> Iterator[Found]:
+def find_asked(questions: Path, annotations: Path | None, images: Path, reached: Reached) -> Iterator[Found]:
     """Find the pictures of VQA v2; each question, with its answer, is a line of the caption."""
-    for picture in read_vqa(questions, annotations, images):
+    for picture in read_vqa(questions, annotations, images, reached):
         lines = tuple(f"{q.text} {q.answer}" if q.answer else q.text for q in picture.questions)
         described = Described(lines, {"image_id": picture.image_id})
         place = inner_uri("row", questions, str(picture.image_id))

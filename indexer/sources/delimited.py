@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from engine.errors import BadInput
+from indexer.sources.found import Reached
 
 SAMPLE = 1000  # rows that decide what type a column has
 MAX_FIELD = 16 * 1024 * 1024  # characters; Python's own limit of 131,072 would end the file at a long caption
@@ -20,9 +21,9 @@ NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 
 def names(path: Path) -> list[str]:
     """Return the columns of a table."""
-    with _reader(path) as reader:
+    with _lines_of(path) as file:
         try:
-            header: list[str] = next(reader, [])
+            header: list[str] = next(_reader(path, file), [])
         except csv.Error as error:
             raise BadInput(f"{path.name}, line 1: {error}") from error
         if not header:
@@ -34,18 +35,24 @@ def names(path: Path) -> list[str]:
         return columns
 
 
-def rows(path: Path, texts: frozenset[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def rows(
+    path: Path, texts: frozenset[str], reached: Reached
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Yield each row by its line, or why it is none; the columns of `texts` stay text."""
-    with _reader(path) as reader:
+    with _lines_of(path) as file:
+        reader = _reader(path, file)
         header = _columns(next(reader, []))
-        lines = _lines(reader, header)
+        # With where each line ends, to the size of a buffer: the sample is read before it is yielded.
+        lines = ((*line, file.buffer.tell()) for line in _lines(reader, header))
         sample = list(islice(lines, SAMPLE))
         kinds = {
-            name: _kind([row[name] for _, row in sample if not isinstance(row, str)])
+            name: _kind([row[name] for _, row, _ in sample if not isinstance(row, str)])
             for name in header
             if name not in texts
         }
-        for number, row in chain(sample, lines):
+        size = path.stat().st_size
+        for number, row, end in chain(sample, lines):
+            reached(end / size)
             yield number, row if isinstance(row, str) else _typed(row, kinds)
 
 
@@ -74,15 +81,19 @@ def _columns(header: list[str]) -> list[str]:
 
 
 @contextmanager
-def _reader(path: Path) -> Iterator[Any]:
+def _lines_of(path: Path) -> Iterator[TextIO]:
     with path.open("rb") as file:
         start = file.read(2)
     encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    csv.field_size_limit(MAX_FIELD)
     # A byte that is no UTF-8 is kept as a lone surrogate, so that it costs its own row and no other.
     errors = "strict" if encoding == "utf-16" else "surrogateescape"
     with path.open(encoding=encoding, errors=errors, newline="") as lines:
-        yield csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        yield lines
+
+
+def _reader(path: Path, lines: TextIO) -> Any:
+    csv.field_size_limit(MAX_FIELD)
+    return csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
 
 
 def _kind(values: list[str]) -> str:

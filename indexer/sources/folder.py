@@ -1,4 +1,4 @@
-"""A folder of pictures, walked in order; a single picture file; a glob.
+"""A folder of pictures, walked in order; a single picture file; the files that a glob names.
 
 A thing that cannot be read is reported in its place and the walk goes on. Memory is flat: one
 folder's listing at a time.
@@ -59,21 +59,22 @@ def _places(sources: Iterable[Path], entered: set[tuple[int, int]]) -> Iterator[
             yield _Place(source)
 
 
-def read_glob(pattern: str) -> Iterator[Found]:
-    """Find the pictures that a pattern such as `photos/**/*.jpg` names, in order; `**` is any folders."""
-    top = Path(pattern[: MAGIC.search(pattern).start()] if MAGIC.search(pattern) else pattern)  # type: ignore[union-attr]
+def match(pattern: str) -> list[str]:
+    """List the files that a pattern such as `photos/**/*.jpg` names, in order; `**` is any folders.
+
+    Hidden names and galleries are left out, as by a walk. Raises `BadInput` where its folder is missing.
+    """
+    magic = MAGIC.search(pattern)
+    top = Path(pattern[: magic.start()] if magic else pattern)
     folder = top if pattern.startswith(f"{top}{os.sep}") else top.parent
     if not folder.is_dir():
         raise BadInput(f"no such folder: {folder}, where {pattern} starts")
-    rest = os.path.relpath(pattern, folder)
-    return (look_at(path, sidecars(path)) for path in sorted(folder.glob(rest)) if is_taken(path, folder))
+    found = sorted(folder.glob(os.path.relpath(pattern, folder)))
+    return [str(path) for path in found if not _is_hidden(path.relative_to(folder)) and not path.is_dir()]
 
 
-def is_taken(path: Path, folder: Path) -> bool:
-    """Say whether a glob's match is a picture that a walk would take too."""
-    inner = path.relative_to(folder).parts
-    hidden = any(part.startswith(".") or part.endswith(GALLERY_SUFFIX) for part in inner)
-    return is_picture(path.name) and not hidden and not path.is_dir()
+def _is_hidden(inner: Path) -> bool:
+    return any(part.startswith(".") or part.endswith(GALLERY_SUFFIX) for part in inner.parts)
 
 
 def is_picture(name: str) -> bool:

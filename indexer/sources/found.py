@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from engine.pictures import Member
 from engine.types import LabeledRegion, Scalar
+
+T = TypeVar("T")
+Reached: TypeAlias = Callable[[float], None]  # told the share of a source that has been read, up to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,26 @@ class Unreadable:
 Found: TypeAlias = PictureFile | PictureMember | PictureBytes | Words | Unreadable
 
 
+def untold(share: float) -> None:
+    """Take no note of how far a source has been read."""
+
+
+def counted(things: Collection[T], reached: Reached) -> Iterator[T]:
+    """Yield things of a known number, telling of each the share that has been read with it."""
+    for number, thing in enumerate(things, start=1):
+        reached(number / len(things))
+        yield thing
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How sources are read: where named pictures lie, and which column is what.
+    """How sources are read: where named pictures lie, which column is what, and who is told how far it is.
 
     `images` is the folder that names in annotations and tables start from; `None` is the folder of
     the file that names them. `columns` maps `uri`, `picture` and `caption` to a table's columns.
+    `reached` is told the share of a file before what is found there; folders tell nothing.
     """
 
     images: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    reached: Reached = untold

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput
 from indexer.sources.columns import choose_columns
-from indexer.sources.found import Found, Reading
+from indexer.sources.found import Found, Reached, Reading
 from indexer.sources.table import Table, found_in
 
 
@@ -38,10 +39,25 @@ def read_dataset(folder: Path, reading: Reading) -> Iterator[Found]:
         columns = choose_columns(dataset.column_names, reading.columns, str(folder))
         place = folder / split if split is not None else folder
         tables.append((Table(place, columns, reading.images or folder), dataset, split))
-    return (found for table, dataset, split in tables for found in found_in(table, _rows(dataset, split)))
+    return _in_order(tables, reading.reached)
 
 
-def _rows(dataset: Any, split: str | None) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def _in_order(tables: Sequence[tuple[Table, Any, str | None]], reached: Reached) -> Iterator[Found]:
+    size = sum(len(dataset) for _, dataset, _ in tables)
+    before = 0
+    for table, dataset, split in tables:
+        told = partial(_tell, reached, before, size)
+        yield from found_in(table, _rows(dataset, split, told))
+        before += len(dataset)
+
+
+def _tell(reached: Reached, before: int, size: int, number: int) -> None:
+    reached((before + number) / size)
+
+
+def _rows(
+    dataset: Any, split: str | None, told: Callable[[int], None]
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     from datasets import ClassLabel, Image
 
     labels = {}
@@ -54,4 +70,5 @@ def _rows(dataset: Any, split: str | None) -> Iterator[tuple[int, Mapping[str, A
             labels[name] = feature
     for number, row in enumerate(dataset, start=1):
         named = {name: labels[name].int2str(row[name]) for name in labels if row[name] is not None}
+        told(number)
         yield number, {**row, **named, **({"split": split} if split is not None else {})}

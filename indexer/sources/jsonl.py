@@ -8,22 +8,29 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from indexer.sources.found import Reached, untold
+
 SAMPLE = 1000  # lines whose names are the columns of the table
 
 
 def names(path: Path) -> list[str]:
     """Return the names that the first objects have, in the order they come."""
     seen: dict[str, None] = {}
-    for _, row in islice(rows(path, frozenset()), SAMPLE):
+    for _, row in islice(rows(path, frozenset(), untold), SAMPLE):
         if not isinstance(row, str):
             seen.update(dict.fromkeys(row))
     return list(seen)
 
 
-def rows(path: Path, texts: frozenset[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def rows(
+    path: Path, texts: frozenset[str], reached: Reached
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Yield each line's object by its number, or why it is none; JSON has types, so `texts` needs no care."""
+    size, end = path.stat().st_size, 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            end += len(line)
+            reached(end / size)
             if not line.strip():
                 continue
             try:

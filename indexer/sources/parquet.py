@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput
+from indexer.sources.found import Reached
 
 ROWS = 64
 
@@ -28,7 +29,9 @@ def names(path: Path) -> list[str]:
         raise BadInput(f"{path} is no whole Parquet file: {error}") from error
 
 
-def rows(path: Path, texts: frozenset[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def rows(
+    path: Path, texts: frozenset[str], reached: Reached
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Yield the rows, numbered from 1; Parquet has types, so `texts` needs no care."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
@@ -39,6 +42,7 @@ def rows(path: Path, texts: frozenset[str]) -> Iterator[tuple[int, Mapping[str, 
             for batch in table.iter_batches(batch_size=ROWS, use_threads=False):
                 for row in batch.to_pylist():
                     number += 1
+                    reached(number / table.metadata.num_rows)
                     yield number, row
     except (ArrowException, OSError) as error:
         yield number + 1, f"{path} is no whole Parquet file, after row {number:,}: {error}"

@@ -16,12 +16,12 @@ from engine.errors import BadInput
 from engine.languages import is_unicode
 from indexer.sources import delimited, jsonl, parquet
 from indexer.sources.columns import Columns, choose_columns, describe
-from indexer.sources.found import Described, Found, PictureBytes, Reading, Unreadable, Words
+from indexer.sources.found import Described, Found, PictureBytes, Reached, Reading, Unreadable, Words
 from indexer.sources.places import inner_uri, named_picture
 
 Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | str]]  # a number, and the row or why there is none
 
-FORMATS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path, frozenset[str]], Rows]]] = {
+FORMATS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path, frozenset[str], Reached], Rows]]] = {
     ".csv": (delimited.names, delimited.rows),
     ".tsv": (delimited.names, delimited.rows),
     ".jsonl": (jsonl.names, jsonl.rows),
@@ -49,7 +49,7 @@ def read_table(path: Path, reading: Reading) -> Iterator[Found]:
     columns = choose_columns(names(path), reading.columns, path.name)
     unit = "row" if suffix == ".parquet" else "line"
     table = Table(path, columns, reading.images or path.parent, unit)
-    return found_in(table, rows(path, columns.used))
+    return found_in(table, rows(path, columns.used, reading.reached))
 
 
 def found_in(table: Table, rows: Rows) -> Iterator[Found]:

@@ -20,7 +20,16 @@ from engine.errors import BadInput
 from engine.pictures import MAX_BYTES, Member
 from indexer.sources.columns import as_scalar, describe_json
 from indexer.sources.folder import is_picture
-from indexer.sources.found import Described, Found, PictureBytes, PictureMember, Unreadable, Words
+from indexer.sources.found import (
+    Described,
+    Found,
+    PictureBytes,
+    PictureMember,
+    Reached,
+    Unreadable,
+    Words,
+    untold,
+)
 from indexer.sources.places import inner_uri, plain_uri, why
 from indexer.sources.sidecars import lines_of
 
@@ -54,30 +63,42 @@ def expand_range(source: str) -> list[str]:
     return [one for name in names for one in expand_range(name)]
 
 
-def read_webdataset(path: Path) -> Iterator[Found]:
+def read_webdataset(path: Path, reached: Reached = untold) -> Iterator[Found]:
     """Find the pictures and texts of a tar; a cut or damaged one ends as unreadable, after what was whole."""
     try:
         mtime_ns = path.stat().st_mtime_ns
-        for sample in _samples(path):
+        for sample in _samples(path, reached):
             yield sample if isinstance(sample, Unreadable) else _found(path, mtime_ns, sample)
     except (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError) as error:
         yield Unreadable(plain_uri(path), f"{path} is no whole tar: {why(error)}")
 
 
-def is_shard_folder(folder: Path) -> bool:
-    """Say whether a folder is img2dataset output: tars, each with its table or its counts beside."""
-    names = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
-    stems = [name.removesuffix(".tar") for name in names if name.endswith(".tar")]
-    return any(f"{stem}.parquet" in names or f"{stem}_stats.json" in names for stem in stems)
+def shard_kind(folder: Path) -> str | None:
+    """Tell which kind of files img2dataset has filled a folder with: tars, tables of pictures, or neither.
+
+    Tars have their table or their counts beside them; tables of pictures their counts, and no folder.
+    """
+    names = {entry.name for entry in os.scandir(folder)}
+    stems = {
+        suffix: [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+        for suffix in (".tar", ".parquet")
+    }
+    if any(f"{stem}.parquet" in names or f"{stem}_stats.json" in names for stem in stems[".tar"]):
+        return "webdataset"
+    if any(f"{stem}_stats.json" in names and stem not in names for stem in stems[".parquet"]):
+        return "table"
+    return None
 
 
-def _samples(path: Path) -> Iterator[_Sample | Unreadable]:
+def _samples(path: Path, reached: Reached) -> Iterator[_Sample | Unreadable]:
     """Group members by key; those of one key stand together, as webdataset writes them."""
     compressed = not path.name.lower().endswith(".tar")
     mode: Literal["r:*", "r:"] = "r:*" if compressed else "r:"
     sample: _Sample | None = None
     with path.open("rb") as file, tarfile.open(fileobj=file, mode=mode, tarinfo=_Header) as archive:
+        size = path.stat().st_size
         for name, content in _members(path, archive, compressed):
+            reached(file.tell() / size)
             if isinstance(content, Unreadable):
                 yield content
                 continue

@@ -16,6 +16,7 @@ import pytest
 from command import CPU, finish, invoke, start
 from PIL import Image
 
+from api.cli.watch import _pictures
 from engine import EngineError, SearchEngine
 
 
@@ -79,6 +80,13 @@ def test_what_changes_is_indexed_again_and_a_kill_loses_nothing(folder: Path, tm
     assert ran.code == 0
     reports = json.loads("[" + ran.out.replace("}\n{", "},{") + "]")
     assert [report["added"] for report in reports] == [1]
+
+
+def test_a_new_folder_is_looked_at_once_there_is_a_picture_in_it(folder: Path) -> None:
+    (folder / "new").mkdir()
+
+    assert _pictures(folder / "new") == []
+    assert _pictures(folder) == [folder]
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

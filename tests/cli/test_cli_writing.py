@@ -123,4 +123,5 @@ def test_an_empty_folder_is_said_to_be_empty(tmp_path: Path, gallery: Path) -> N
     ran = invoke("index", tmp_path / "nothing", "--gallery", gallery, *NEW)
 
     assert ran.code == 0
-    assert "no pictures found" in ran.err
+    assert "1 failed" in ran.out
+    assert "nothing: there is no picture in it or below; name tars and tables themselves" in ran.out

@@ -11,7 +11,7 @@ from making import write_pictures
 
 from engine import BadInput, Report, SearchEngine
 from indexer import Reading, index, read
-from indexer.sources import kind_of
+from indexer.sources import kind_of, read_all
 
 needs_datasets = pytest.mark.skipif(
     find_spec("datasets") is None, reason="datasets is not installed (extra `hf`)"
@@ -36,7 +36,12 @@ def test_a_dataset_with_splits(tmp_path: Path, empty: SearchEngine) -> None:
     DatasetDict(splits).save_to_disk(str(folder))
 
     assert kind_of(folder)[0] == "hf"
-    assert index(empty, [f"hf:{folder}"]) == Report(added=2)
+    seen: list[tuple[int, int | None]] = []
+    assert index(empty, [f"hf:{folder}"], progress=lambda *told: seen.append(told)) == Report(added=2)
+    assert seen == [(2, 2)]
+    found, extent = read_all([folder], Reading())
+    next(found)
+    assert extent.total == 2  # of both splits, when one row has been read
 
     item = empty.find(f"row:{folder}/test#1")
     assert (item.text, item.metadata["label"], item.metadata["split"]) == ("a blue one", "cold", "test")

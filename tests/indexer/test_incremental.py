@@ -240,15 +240,6 @@ def test_globs(photos: Path, empty: SearchEngine) -> None:
         index(empty, [f"{photos}/nowhere/*.png"])
 
 
-def test_progress_of_a_source_nobody_can_count_has_no_total(tmp_path: Path, empty: SearchEngine) -> None:
-    path = write_tar(tmp_path / "s.tar", {"a.png": png("red")})
-    seen: list[tuple[int, int | None]] = []
-
-    index(empty, [path], progress=lambda done, total: seen.append((done, total)))
-
-    assert seen == [(1, None)]
-
-
 def test_text_in_pictures_is_read_when_asked_for_also_of_what_is_there(
     photos: Path, empty: SearchEngine
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from engine import BadInput
-from indexer.sources import check_sources, count
+from indexer import Reading
+from indexer.sources import check_sources, read_all
 from indexer.sources.folder import walk
 from indexer.sources.found import PictureFile, Unreadable
 from indexer.sources.sidecars import MAX_SIDECAR_BYTES, read_sidecars
@@ -133,4 +134,6 @@ def test_count_is_the_number_of_things_a_walk_finds(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
 
-    assert count([tmp_path]) == len(list(walk([tmp_path]))) == 2
+    _, extent = read_all([tmp_path], Reading())
+
+    assert extent.total == len(list(walk([tmp_path]))) == 2
