@@ -1,6 +1,6 @@
 """Retrieval quality and latency on captioned photographs, through the engine's own search.
 
-    python -m bench.retrieval --data DIR [--model KEY] [--json FILE]
+    python -m bench.retrieval --data DIR [--model KEY] [--diversity SHARE] [--json FILE]
 
 DIR holds `flickr8k/flickr8k-val-00.tar` and `coco/coco-val-00.tar`, webdatasets of KEY.jpg beside
 KEY.json with its captions. Prints the README's table as Markdown.
@@ -24,7 +24,7 @@ SETS = {"Flickr8k val": "flickr8k/flickr8k-val-00.tar", "COCO val": "coco/coco-v
 DIRECTIONS = {"text_to_image": "text to image", "image_to_text": "image to text"}
 
 
-def measure(name: str, path: Path, model: str) -> dict[str, Any]:
+def measure(name: str, path: Path, model: str, diversity: float) -> dict[str, Any]:
     """Evaluate one set in a gallery of its own."""
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -32,14 +32,15 @@ def measure(name: str, path: Path, model: str) -> dict[str, Any]:
             print(f"{name}: {stage}, {total}", file=sys.stderr)
 
     with TemporaryDirectory() as folder, SearchEngine.open(folder, model=model) as engine:
-        return evaluate(engine, captioned_pictures(path), dataset=name, progress=progress)
+        pairs = captioned_pictures(path)
+        return evaluate(engine, pairs, dataset=name, diversity=diversity, progress=progress)
 
 
 def rows(document: dict[str, Any]) -> list[str]:
     """Lay one evaluation out as rows of Markdown: R@k with its 95 % interval."""
     lines = []
     for direction, words in DIRECTIONS.items():
-        for stage in ("recall", "reranked"):
+        for stage in document["intervals"]:
             table = document[stage][direction]
             ranges = document["intervals"][stage][direction]
             cells = [
@@ -54,9 +55,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="mini")
+    parser.add_argument("--diversity", type=float, default=0.0, help="measure searches with this too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    documents = [measure(name, options.data / path, options.model) for name, path in SETS.items()]
+    documents = [
+        measure(name, options.data / path, options.model, options.diversity) for name, path in SETS.items()
+    ]
     print("| data | direction | stage | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- | --- | --- |")
     for document in documents:
         print("\n".join(rows(document)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -69,12 +69,14 @@ def evaluate(
     *,
     dataset: str,
     rerank: bool = True,
+    diversity: float = 0.0,
     seed: int = 0,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, object]:
     """Add captioned pictures to an empty gallery and ask it for each by the other.
 
-    Returns the document that `crosslight eval --json` prints. A rank past 10,000 counts as 10,001.
+    With a `diversity` above 0 it asks once more with that, as a stage of its own. Returns the document that
+    `crosslight eval --json` prints. A rank past 10,000 counts as 10,001.
     """
     if len(engine):
         raise BadInput(f"{engine.path} has {len(engine)} items; evaluation needs an empty gallery")
@@ -97,9 +99,9 @@ def evaluate(
         "model": engine.model,
     }
     intervals: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for stage in ("recall", "reranked") if rerank else ("recall",):
+    for stage, options in _stages(rerank, diversity).items():
         ranks = {
-            direction: _ranks(engine, asked, stage == "reranked", _named(progress, f"{stage} {direction}"))
+            direction: _ranks(engine, asked, options, _named(progress, f"{stage} {direction}"))
             for direction, asked in queries.items()
         }
         document[stage] = {direction: recall_table(found) for direction, found in ranks.items()}
@@ -107,6 +109,11 @@ def evaluate(
     sample = np.random.default_rng(seed).permutation(len(captions))[:LATENCY_QUERIES]
     texts = [queries["text_to_image"][n][0] for n in sample]
     return {**document, "intervals": intervals, "latency_ms": _latency(engine, texts, rerank), "seed": seed}
+
+
+class _Options(TypedDict, total=False):
+    rerank: bool
+    diversity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +147,26 @@ def _fill(
     return pictures, captions
 
 
+def _stages(rerank: bool, diversity: float) -> dict[str, _Options]:
+    """Name the stages to measure, and what a search of each is asked with."""
+    stages: dict[str, _Options] = {"recall": {"rerank": False}}
+    if rerank:
+        stages["reranked"] = {"rerank": True}
+    if diversity:
+        stages["diverse"] = {"rerank": rerank, "diversity": diversity}
+    return stages
+
+
 def _ranks(
     engine: SearchEngine,
     asked: Sequence[tuple[Query, set[int]]],
-    rerank: bool,
+    options: _Options,
     progress: Callable[[int, int], None],
 ) -> Ranks:
     ranks = np.empty(len(asked), dtype=np.int64)
     for place, (query, wanted) in enumerate(asked):
         for k in (NEAR, MAX_K):  # nearly all are near, and fetching thousands of items takes long
-            found = engine.search(query, k=k, rerank=rerank)
+            found = engine.search(query, k=k, **options)
             ranks[place] = next(
                 (hit.rank for hit in found.hits or found.misses if hit.item.id in wanted), MAX_K + 1
             )

@@ -31,6 +31,12 @@ KeyOption = Annotated[str, typer.Option("--model", metavar="KEY", help="The mode
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N pictures.")
 ]
+DiversityOption = Annotated[
+    float,
+    typer.Option(
+        "--diversity", min=0, max=1, metavar="SHARE", help="Measure searches with this diversity as well."
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the bootstrap intervals.")]
 
 
@@ -42,6 +48,7 @@ def evaluate(
     reranker: RerankerOption = None,
     images: ImagesOption = None,
     limit: LimitOption = None,
+    diversity: DiversityOption = 0.0,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -60,7 +67,15 @@ def evaluate(
         progress_bar() as bar,
     ):
         engine.load()
-        document = measure(engine, pairs, dataset=source.name, rerank=rerank, seed=seed, progress=stages(bar))
+        document = measure(
+            engine,
+            pairs,
+            dataset=source.name,
+            rerank=rerank,
+            diversity=diversity,
+            seed=seed,
+            progress=stages(bar),
+        )
     if as_json:
         show_json(document)
     else:
@@ -68,11 +83,11 @@ def evaluate(
 
 
 def show_evaluation(document: Mapping[str, Any]) -> None:
-    """Print an evaluation as a table: a row for each direction, before and after reranking."""
+    """Print an evaluation as a table: a row for each direction and stage."""
     items = ", ".join(f"{count:,} {name}" for name, count in document["items"].items())
     heading = f"{document['dataset']}: {items}, model {document['model']}"
     stdout.print(Text(plain(heading), style="bold"))
-    stages = {"recall": document["recall"], "reranked": document.get("reranked") or {}}
+    stages = {stage: document.get(stage) or {} for stage in ("recall", "reranked", "diverse")}
     figures = list(next(iter(document["recall"].values()), {}))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("direction")

@@ -80,10 +80,11 @@ def test_eval_as_json_is_the_promised_document(tmp_path: Path) -> None:
 def test_eval_as_a_table_and_with_a_limit(tmp_path: Path) -> None:
     path = captioned_tar(tmp_path / "colors.tar")
 
-    table = invoke("eval", path, "--model", "color", *CPU).out.splitlines()
+    table = invoke("eval", path, "--model", "color", "--diversity", "0.3", *CPU).out.splitlines()
     limited = invoke("eval", path, "--model", "color", "--limit", "2", "--no-rerank", *CPU, "--json").document
 
     assert table[0] == "colors.tar: 6 pictures, 12 captions, model color"
     assert table[2].split()[:5] == ["words", "to", "picture", "recall", "100.0"]
+    assert [line.split()[3] for line in table[2:8]] == ["recall", "reranked", "diverse"] * 2
     assert limited["items"] == {"pictures": 2, "captions": 4}
     assert "reranked" not in limited

@@ -77,3 +77,15 @@ def test_nothing_to_evaluate_on(tmp_path: Path) -> None:
         pytest.raises(BadInput, match="of 0 pictures none can be read"),
     ):
         evaluate(engine, [], dataset="none")
+
+
+def test_diversity_is_a_stage_of_its_own(photos: Path, tmp_path: Path) -> None:
+    said = {"red": ("orange",), "green": ("red", "a red thing", "red, red")}
+    pairs = [CaptionedPicture(name, photos / f"{name}.png", texts) for name, texts in said.items()]
+    with SearchEngine.open(tmp_path / "empty", model="color") as engine:
+        document = evaluate(engine, pairs, dataset="colors", rerank=False, diversity=0.9)
+    plain, varied = document["recall"], document["diverse"]
+    assert isinstance(plain, dict) and isinstance(varied, dict)
+    # "orange" is nearer to green than "red" is; to red it comes after three ways to say "red", or after one
+    assert plain["image_to_text"]["mean_rank"] == (4 + 2) / 2
+    assert varied["image_to_text"]["mean_rank"] == (2 + 2) / 2
