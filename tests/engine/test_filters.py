@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from engine import BadInput, Item, SearchEngine
 from engine.filters import All, Any, Compare, Filter, Has, Matches, Not, OneOf, parse
+from engine.store.listing import Listing
 from engine.types import Scalar
 
 PLACES = ("Oslo", "Bergen", "São Paulo", 'the "old" town', "x' OR 1=1 --")
@@ -107,6 +109,31 @@ def test_a_filter_means_what_python_says(library: SearchEngine, text: str) -> No
     result = library.search("red", k=COUNT, filter=text)
     assert {hit.item.uri for hit in result} == expected
     assert (result.plan.allowed, result.plan.held) == (len(expected), COUNT)
+    ids = library.store.matching(tree).tolist()
+    assert sorted(library.store.matching_among(tree, range(1, COUNT + 1))) == ids
+    assert [item.id for item in Listing(library.store).page(text, most=COUNT)] == ids
+
+
+@pytest.mark.parametrize("text", ["year < 2020", 'place in ("Oslo", "Bergen")', "has year", "not n = 3"])
+def test_a_filter_is_answered_from_indexes_alone(library: SearchEngine, text: str) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: object, *_rest: object) -> None:
+        asked.append((statement, values))
+
+    event.listen(library.store._engine, "before_cursor_execute", note)
+    try:
+        assert len(library.store.matching(parse(text)))
+    finally:
+        event.remove(library.store._engine, "before_cursor_execute", note)
+    with library.store.asking() as connection:
+        steps = [
+            step
+            for statement, values in asked
+            if " fields" not in statement and "max(" not in statement
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    assert steps and all("USING COVERING INDEX" in step for step in steps), steps
 
 
 @pytest.mark.parametrize("kind", ["exact", "flat"])
@@ -181,6 +208,7 @@ def test_a_filter_follows_changes(library: SearchEngine) -> None:
     assert found() == {"b"}
     library.remove(["b"])
     assert found() == set()
+    assert len(library.store.matching(parse('topic != "x"'))) == len(library)  # "b" is not among them
     library.remove(["a"])
 
 
