@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import eq, ge, gt, le, lt
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy import event
 
 from engine import BadInput, Item, SearchEngine
 from engine.filters import All, Any, Compare, Filter, Has, Matches, Not, OneOf, parse
+from engine.plan import searched
 from engine.store.listing import Listing
 from engine.types import Scalar
 
@@ -167,6 +169,9 @@ def test_hits_asked_for_in_excess_are_the_best_of_the_allowed(
         assert found.plan.name == ("bitmap" if text == "n < 100" else "over-fetch")
         assert found.plan.allowed == (100 if text == "n < 100" else None)
         assert found.plan.estimated == len(allowed)  # a sample of 500 is all of 400
+        explained = engine.search(query, k=10, filter=text, explain=True)
+        assert explained.plan == replace(found.plan, allowed=len(allowed))
+        assert searched(explained.plan) == searched(found.plan)  # so the probabilities are the same
         whole = engine.search(query, k=COUNT, filter=text)  # so many hits that a bitmap is less work
         assert (whole.plan.name, whole.plan.allowed) == ("bitmap", len(allowed))
         assert [round(hit.score, 5) for hit in whole] == best
