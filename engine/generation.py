@@ -29,13 +29,12 @@ from engine.files import file_print, sync
 from engine.filters import parse
 from engine.index import AUTO, PROBED, Choice, Index, bitmap_of, make_index
 from engine.lexical import Lexicon
+from engine.saved import SCHEMA, drop, model_of, read, saved
 from engine.store import Store
 from engine.store.rows import State
 from engine.tokens import TokenStore
 from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 
-SCHEMA = 5
-READABLE = (4, SCHEMA)  # the fourth has no tombstones and no cells
 KEPT_BITMAPS = 32
 MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
 logger = logging.getLogger(__name__)
@@ -146,22 +145,24 @@ class Generation:
         From then on it is read from there, mapped: what a writer holds in memory is what came since.
         """
         target = directory / f"{self.model_id}.{self.revision}"
-        if not target.exists():
-            aside = directory / f".{target.name}.{os.getpid()}"
+        if read(target, gallery, self.revision).header is None:
+            aside = directory / f".{target.name}.{os.getpid()}.new"
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             try:
                 self._write(aside, gallery)
+                if target.exists():  # and cannot be used
+                    drop(target)
                 aside.rename(target)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-        header = _header(target)
+        header = read(target, gallery, self.revision).header
         if header is not None:
             self.views = _load(target, header).views
         self.unsaved = 0
         for other in directory.iterdir():
-            if other != target and _model_of(other) in (self.model_id, None):
-                _drop(other)
+            if other != target and model_of(other) in (self.model_id, None):
+                drop(other)
 
     def _write(self, directory: Path, gallery: str) -> None:
         for name, view in self._named():
@@ -200,58 +201,30 @@ def latest(directory: Path, state: State, kind: str | None) -> Generation:
     `kind` is the kind of index wanted, `None` any. Where there is none, return an empty one: catching
     up then rebuilds it from the store.
     """
-    for path, header in _saved(directory, state):
-        if header and kind in (None, header["index"]):
-            return _load(path, header)
+    for found in saved(directory, state):
+        if found.header is None:
+            logger.warning(
+                "generation %s is %s; it is not used, and the index is made from the store at each opening "
+                "until one is saved: crosslight verify --repair --gallery %s",
+                found.path.name,
+                found.wrong,
+                directory.parent,
+            )
+        elif kind in (None, found.header["index"]):
+            return _load(found.path, found.header)
     return Generation(kind or AUTO, state.model_id)
 
 
-def unusable(directory: Path, state: State) -> list[str]:
-    """Name the generations of the gallery's model that are cut, changed, of another gallery, or newer."""
-    return [path.name for path, header in _saved(directory, state) if header is None]
-
-
-def _saved(directory: Path, state: State) -> Iterator[tuple[Path, dict[str, Any] | None]]:
-    found = [path for path in directory.glob("*.*") if _model_of(path) == state.model_id]
-    for path in sorted(found, key=_revision_of, reverse=True):
-        header = _header(path)
-        ours = header and (header["gallery"], header["model"]) == (state.gallery, state.model_id)
-        usable = header if header and ours and header["revision"] <= state.revision else None
-        if usable is None:
-            logger.warning("generation %s is cut, foreign or from the future; it is made again", path.name)
-        yield path, usable
+def unusable(directory: Path, state: State) -> dict[str, str]:
+    """Say, by name, what is wrong with the generations of the gallery's model that cannot be used."""
+    return {found.path.name: found.wrong for found in saved(directory, state) if found.wrong}
 
 
 def forget_model(directory: Path, model_id: int) -> None:
     """Remove the generations of a model."""
     for path in directory.glob("*.*"):
-        if _model_of(path) == model_id:
-            _drop(path)
-
-
-def _drop(path: Path) -> None:
-    """Remove a generation so that a kill in the middle leaves nothing that looks like one."""
-    if not path.name.startswith("."):
-        path = path.rename(path.with_name(f".{path.name}.{os.getpid()}"))
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _model_of(path: Path) -> int | None:
-    model, _, revision = path.name.partition(".")
-    return int(model) if model.isdecimal() and revision.isdecimal() else None
-
-
-def _revision_of(path: Path) -> int:
-    return int(path.name.partition(".")[2])
-
-
-def _header(directory: Path) -> dict[str, Any] | None:
-    try:
-        header: dict[str, Any] = json.loads((directory / "header.json").read_text("utf-8"))
-        prints = {name: file_print(directory / name) for name in header["files"]}
-        return header if header["schema"] in READABLE and prints == header["files"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        if model_of(path) == model_id:
+            drop(path)
 
 
 def _load(directory: Path, header: dict[str, Any]) -> Generation:
