@@ -27,8 +27,9 @@ import numpy as np
 
 from engine.files import file_print, sync
 from engine.filters import parse
-from engine.index import AUTO, PROBED, Choice, Index, bitmap_of, make_index
+from engine.index import AUTO, PROBED, TARGET, Aim, Choice, Index, bitmap_of, make_index
 from engine.lexical import Lexicon
+from engine.memory import allowed_memory
 from engine.saved import SCHEMA, drop, model_of, read, saved
 from engine.store import Store
 from engine.store.rows import State
@@ -36,7 +37,7 @@ from engine.tokens import TokenStore
 from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 
 KEPT_BITMAPS = 32
-MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
+MEMORY_SHARE = 4  # an index may take one part in so many of the memory that a process may have
 logger = logging.getLogger(__name__)
 
 
@@ -56,7 +57,10 @@ class View:
 
 @dataclass
 class Generation:
-    """Index and tokens by place, a signal of a kind of item, of one model, at one revision of the store."""
+    """Index and tokens by place, a signal of a kind of item, of one model, at one revision of the store.
+
+    `kind`, `recall` and `memory` are what its indexes are to be: see `Aim`.
+    """
 
     kind: str
     model_id: int
@@ -67,6 +71,17 @@ class Generation:
     bitmaps: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # of filters, latest used last
     lexicon: Lexicon = field(default_factory=Lexicon)
     shares: dict[str, float] = field(default_factory=dict)  # of the items that each filter allows, estimated
+    recall: float = TARGET
+    memory: int | None = None
+
+    def aim(self, aim: Aim) -> None:
+        """Have the indexes settled so from the next time on, for which another recall is reason enough."""
+        self.memory = aim.memory
+        if aim.recall is not None and aim.recall != self.recall:
+            self.recall = aim.recall
+            self.unsaved += len(self)
+            for view in self.views.values():
+                view.choice = None
 
     def catch_up(self, store: Store) -> None:
         """Take in everything that was committed after this generation's revision."""
@@ -115,6 +130,7 @@ class Generation:
                 "items": len(view.index),
                 **(asdict(view.choice) if view.choice else {}),
                 "kind": view.index.kind,
+                "target": self.recall,
             }
             for name, view in self._named()
         }
@@ -129,13 +145,13 @@ class Generation:
         """
         from engine.index.autopilot import settled
 
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
+        memory = self.memory or allowed_memory() // MEMORY_SHARE
         views = dict(self.views)
         for place, view in self.views.items():
             if len(view.index):
                 others = [v.index.sample(PROBED) for v in self.views.values() if v is not view]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
-                index, choice = settled(view.index, self.kind, memory, queries, view.choice)
+                index, choice = settled(view.index, self.kind, memory, queries, view.choice, self.recall)
                 views[place] = View(index, view.tokens, choice)
         return replace(self, views=views)
 
@@ -145,13 +161,14 @@ class Generation:
         From then on it is read from there, mapped: what a writer holds in memory is what came since.
         """
         target = directory / f"{self.model_id}.{self.revision}"
-        if read(target, gallery, self.revision).header is None:
+        header = read(target, gallery, self.revision).header
+        if header is None or (header["index"], _target(header)) != (self.kind, self.recall):
             aside = directory / f".{target.name}.{os.getpid()}.new"
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             try:
                 self._write(aside, gallery)
-                if target.exists():  # and cannot be used
+                if target.exists():  # and is another, or cannot be used
                     drop(target)
                 aside.rename(target)
             finally:
@@ -176,6 +193,7 @@ class Generation:
             "model": self.model_id,
             "revision": self.revision,
             "index": self.kind,
+            "recall": self.recall,
             "places": {name: _described(view) for name, view in self._named() if len(view.index)},
             "files": {file.name: file_print(file) for file in sorted(directory.iterdir())},
         }
@@ -228,7 +246,7 @@ def forget_model(directory: Path, model_id: int) -> None:
 
 
 def _load(directory: Path, header: dict[str, Any]) -> Generation:
-    generation = Generation(header["index"], header["model"], header["revision"])
+    generation = Generation(header["index"], header["model"], header["revision"], recall=_target(header))
     for name, described in header["places"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
@@ -241,6 +259,11 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
             view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
         generation.views[PLACES[name]] = view
     return generation
+
+
+def _target(header: dict[str, Any]) -> float:
+    """Return the recall that a generation's indexes were to reach; galleries of before had no say in it."""
+    return float(header.get("recall", TARGET))
 
 
 def _described(view: View) -> dict[str, Any]:
