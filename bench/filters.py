@@ -1,6 +1,7 @@
 """Filtered search by the share of items that a filter allows, on every kind of index.
 
     python -m bench.filters [--items 1000000] [--dim 512] [--kinds flat hnsw …] [--cache data/cache/bench]
+    python -m bench.filters --items 100000 --kinds exact flat
 
 `chance < SHARE` allows a random share of the items; `center < N` allows whole clusters, so that for most
 queries all that is near is hidden. A row gives the median of whole searches by the engine with the filter

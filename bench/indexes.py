@@ -23,7 +23,8 @@ from engine.index.autopilot import settled
 from engine.types import Floats, Ids
 
 CACHE = Path("data/cache/bench")
-KINDS = ("flat", *APPROXIMATE)
+KINDS = ("flat", *APPROXIMATE)  # those of FAISS
+ALL = ("exact", *KINDS)  # exact is in NumPy, for galleries that are not large
 ASKED = 1000  # queries there are
 MEMORY = 2**36  # no limit: every kind is asked for by name
 
@@ -87,12 +88,14 @@ class Data:
         print(f"{self.items:,} {kind}: {document}", flush=True)
 
 
-def arguments(about: str | None, **defaults: Sequence[int | str]) -> argparse.Namespace:
-    """Read which sizes and kinds are wanted, and where what is built is kept."""
+def arguments(
+    about: str | None, known: Sequence[str] = ALL, **defaults: Sequence[int | str]
+) -> argparse.Namespace:
+    """Read which sizes and kinds are wanted, of those that are known, and where what is built is kept."""
     parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
     parser.add_argument("--items", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--dim", type=int, default=512)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=known, default=KINDS)
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.set_defaults(**defaults)
     return parser.parse_args()

@@ -21,7 +21,7 @@ import faiss as faiss_library
 import numpy as np
 
 from bench.galleries import build, opened
-from bench.indexes import Data, arguments
+from bench.indexes import KINDS, Data, arguments
 from bench.machine import describe
 from bench.timing import medians
 from engine import SearchEngine
@@ -108,7 +108,7 @@ def opening(data: Data, kind: str) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print the table."""
-    options = arguments(__doc__, kinds=["flat", "hnsw"])
+    options = arguments(__doc__, KINDS, kinds=["flat", "hnsw"])
     print("| items | kind | what | bare FAISS | engine | more | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for items in options.items:

@@ -27,17 +27,17 @@ import numpy as np
 
 from engine.files import file_print, sync
 from engine.filters import parse
-from engine.index import AUTO, PROBED, Choice, Index, bitmap_of, make_index
+from engine.index import AUTO, PROBED, TARGET, Aim, Choice, Index, bitmap_of, make_index
 from engine.lexical import Lexicon
+from engine.memory import allowed_memory
+from engine.saved import SCHEMA, drop, model_of, read, saved
 from engine.store import Store
 from engine.store.rows import State
 from engine.tokens import TokenStore
 from engine.types import PLACES, Bitmap, Encoded, Ids, Place
 
-SCHEMA = 5
-READABLE = (4, SCHEMA)  # the fourth has no tombstones and no cells
 KEPT_BITMAPS = 32
-MEMORY_SHARE = 4  # an index may take one part in so many of the machine's memory
+MEMORY_SHARE = 4  # an index may take one part in so many of the memory that a process may have
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +57,10 @@ class View:
 
 @dataclass
 class Generation:
-    """Index and tokens by place, a signal of a kind of item, of one model, at one revision of the store."""
+    """Index and tokens by place, a signal of a kind of item, of one model, at one revision of the store.
+
+    `kind`, `recall` and `memory` are what its indexes are to be: see `Aim`.
+    """
 
     kind: str
     model_id: int
@@ -68,6 +71,17 @@ class Generation:
     bitmaps: OrderedDict[str, Bitmap] = field(default_factory=OrderedDict)  # of filters, latest used last
     lexicon: Lexicon = field(default_factory=Lexicon)
     shares: dict[str, float] = field(default_factory=dict)  # of the items that each filter allows, estimated
+    recall: float = TARGET
+    memory: int | None = None
+
+    def aim(self, aim: Aim) -> None:
+        """Have the indexes settled so from the next time on, for which another recall is reason enough."""
+        self.memory = aim.memory
+        if aim.recall is not None and aim.recall != self.recall:
+            self.recall = aim.recall
+            self.unsaved += len(self)
+            for view in self.views.values():
+                view.choice = None
 
     def catch_up(self, store: Store) -> None:
         """Take in everything that was committed after this generation's revision."""
@@ -116,6 +130,7 @@ class Generation:
                 "items": len(view.index),
                 **(asdict(view.choice) if view.choice else {}),
                 "kind": view.index.kind,
+                "target": self.recall,
             }
             for name, view in self._named()
         }
@@ -130,13 +145,13 @@ class Generation:
         """
         from engine.index.autopilot import settled
 
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
+        memory = self.memory or allowed_memory() // MEMORY_SHARE
         views = dict(self.views)
         for place, view in self.views.items():
             if len(view.index):
                 others = [v.index.sample(PROBED) for v in self.views.values() if v is not view]
                 queries = np.concatenate([np.empty((0, view.index.dim), dtype=np.float32), *others])
-                index, choice = settled(view.index, self.kind, memory, queries, view.choice)
+                index, choice = settled(view.index, self.kind, memory, queries, view.choice, self.recall)
                 views[place] = View(index, view.tokens, choice)
         return replace(self, views=views)
 
@@ -146,22 +161,25 @@ class Generation:
         From then on it is read from there, mapped: what a writer holds in memory is what came since.
         """
         target = directory / f"{self.model_id}.{self.revision}"
-        if not target.exists():
-            aside = directory / f".{target.name}.{os.getpid()}"
+        header = read(target, gallery, self.revision).header
+        if header is None or (header["index"], _target(header)) != (self.kind, self.recall):
+            aside = directory / f".{target.name}.{os.getpid()}.new"
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             try:
                 self._write(aside, gallery)
+                if target.exists():  # and is another, or cannot be used
+                    drop(target)
                 aside.rename(target)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-        header = _header(target)
+        header = read(target, gallery, self.revision).header
         if header is not None:
             self.views = _load(target, header).views
         self.unsaved = 0
         for other in directory.iterdir():
-            if other != target and _model_of(other) in (self.model_id, None):
-                _drop(other)
+            if other != target and model_of(other) in (self.model_id, None):
+                drop(other)
 
     def _write(self, directory: Path, gallery: str) -> None:
         for name, view in self._named():
@@ -175,6 +193,7 @@ class Generation:
             "model": self.model_id,
             "revision": self.revision,
             "index": self.kind,
+            "recall": self.recall,
             "places": {name: _described(view) for name, view in self._named() if len(view.index)},
             "files": {file.name: file_print(file) for file in sorted(directory.iterdir())},
         }
@@ -200,62 +219,34 @@ def latest(directory: Path, state: State, kind: str | None) -> Generation:
     `kind` is the kind of index wanted, `None` any. Where there is none, return an empty one: catching
     up then rebuilds it from the store.
     """
-    for path, header in _saved(directory, state):
-        if header and kind in (None, header["index"]):
-            return _load(path, header)
+    for found in saved(directory, state):
+        if found.header is None:
+            logger.warning(
+                "generation %s is %s; it is not used, and the index is made from the store at each opening "
+                "until one is saved: crosslight verify --repair --gallery %s",
+                found.path.name,
+                found.wrong,
+                directory.parent,
+            )
+        elif kind in (None, found.header["index"]):
+            return _load(found.path, found.header)
     return Generation(kind or AUTO, state.model_id)
 
 
-def unusable(directory: Path, state: State) -> list[str]:
-    """Name the generations of the gallery's model that are cut, changed, of another gallery, or newer."""
-    return [path.name for path, header in _saved(directory, state) if header is None]
-
-
-def _saved(directory: Path, state: State) -> Iterator[tuple[Path, dict[str, Any] | None]]:
-    found = [path for path in directory.glob("*.*") if _model_of(path) == state.model_id]
-    for path in sorted(found, key=_revision_of, reverse=True):
-        header = _header(path)
-        ours = header and (header["gallery"], header["model"]) == (state.gallery, state.model_id)
-        usable = header if header and ours and header["revision"] <= state.revision else None
-        if usable is None:
-            logger.warning("generation %s is cut, foreign or from the future; it is made again", path.name)
-        yield path, usable
+def unusable(directory: Path, state: State) -> dict[str, str]:
+    """Say, by name, what is wrong with the generations of the gallery's model that cannot be used."""
+    return {found.path.name: found.wrong for found in saved(directory, state) if found.wrong}
 
 
 def forget_model(directory: Path, model_id: int) -> None:
     """Remove the generations of a model."""
     for path in directory.glob("*.*"):
-        if _model_of(path) == model_id:
-            _drop(path)
-
-
-def _drop(path: Path) -> None:
-    """Remove a generation so that a kill in the middle leaves nothing that looks like one."""
-    if not path.name.startswith("."):
-        path = path.rename(path.with_name(f".{path.name}.{os.getpid()}"))
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _model_of(path: Path) -> int | None:
-    model, _, revision = path.name.partition(".")
-    return int(model) if model.isdecimal() and revision.isdecimal() else None
-
-
-def _revision_of(path: Path) -> int:
-    return int(path.name.partition(".")[2])
-
-
-def _header(directory: Path) -> dict[str, Any] | None:
-    try:
-        header: dict[str, Any] = json.loads((directory / "header.json").read_text("utf-8"))
-        prints = {name: file_print(directory / name) for name in header["files"]}
-        return header if header["schema"] in READABLE and prints == header["files"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        if model_of(path) == model_id:
+            drop(path)
 
 
 def _load(directory: Path, header: dict[str, Any]) -> Generation:
-    generation = Generation(header["index"], header["model"], header["revision"])
+    generation = Generation(header["index"], header["model"], header["revision"], recall=_target(header))
     for name, described in header["places"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
@@ -268,6 +259,11 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
             view.tokens.load(_with(stem, "tokens.npy"), _with(stem, "lengths.npy"), ids)
         generation.views[PLACES[name]] = view
     return generation
+
+
+def _target(header: dict[str, Any]) -> float:
+    """Return the recall that a generation's indexes were to reach; galleries of before had no say in it."""
+    return float(header.get("recall", TARGET))
 
 
 def _described(view: View) -> dict[str, Any]:

@@ -150,7 +150,8 @@ def _wanted(
         plan = replace(plan, estimated=round(share * plan.held))
     else:
         vector = composed.vectors[OWN[kind]]
-        asked = Asked(vector, most + len(composed.exclude), options.filter, after.newest)
+        hits = most + len(composed.exclude)
+        asked = Asked(vector, hits, options.filter, after.newest, counted=options.explain)
         plan, way = plan_filtered(asked, view, generation, store)
     learned = model.learned.get((composed.read[0].kind, kind)) if composed.read else None
     notes += (DIVERSIFIED,) if options.diversity else ()

@@ -30,8 +30,11 @@ MARGIN, MORE = 1.25, 100  # so many times the hits that the estimate calls for, 
 
 
 def searched(plan: Plan) -> int:
-    """Count the items searched; where no filter had to be counted they are at any rate many."""
-    return plan.held if plan.allowed is None else plan.allowed
+    """Count the items searched; where a filter need not be counted they are at any rate many.
+
+    One that was counted to be explained is of as many, so that an explanation changes no probability.
+    """
+    return plan.held if plan.allowed is None or plan.name == "over-fetch" else plan.allowed
 
 
 def choose(index: Index | None, bitmap: Bitmap | None, rows: Bitmap | None = None) -> tuple[Plan, Planned]:
@@ -54,12 +57,16 @@ def choose(index: Index | None, bitmap: Bitmap | None, rows: Bitmap | None = Non
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A filtered search: the query (1, dim), how many hits, the filter, and the highest id allowed."""
+    """A filtered search: the query (1, dim), how many hits, the filter, and the highest id allowed.
+
+    With `counted`, what the filter allows is counted even where the search need not know.
+    """
 
     vector: Floats
     most: int
     filter: str
     newest: int
+    counted: bool = False
 
 
 def plan_filtered(
@@ -80,7 +87,8 @@ def plan_filtered(
                 reason = (
                     f"{len(found[1]):,} of {fetched:,} hits are allowed: no need to ask about the other items"
                 )
-                return Plan("over-fetch", None, held, round(share * held), reason), Planned(found=found)
+                allowed = _count(asked, index, tree, store) if asked.counted else None
+                return Plan("over-fetch", allowed, held, round(share * held), reason), Planned(found=found)
     bitmap = generation.bitmap(asked.filter, store)
     if view is None or asked.newest < generation.newest:
         plan, planned = choose(index, bitmap[: asked.newest + 1])
@@ -104,6 +112,12 @@ def _over_fetch(asked: Asked, index: Index, fetched: int, tree: Filter, store: S
     some = (ids >= 0) & (ids <= asked.newest)
     kept = np.isin(ids, store.matching_among(tree, ids[some].tolist()))
     return scores[kept], ids[kept]
+
+
+def _count(asked: Asked, index: Index, tree: Filter, store: Store) -> int:
+    """Count what a filter allows, and keep no bitmap: the next search is to be planned as this one was."""
+    ids = store.matching(tree)
+    return int(np.count_nonzero(index.rows(bitmap_of(ids[ids <= asked.newest]))))
 
 
 def narrowed(bitmap: Bitmap | None, ids: Ids) -> Bitmap:

@@ -21,7 +21,7 @@ from engine.detection import Finder
 from engine.errors import BadInput, GalleryBusy, ItemNotFound
 from engine.gallery import Gallery
 from engine.grammar import parse
-from engine.index import AUTO, check_kind
+from engine.index import AUTO, Aim
 from engine.ingest import add_batch
 from engine.models import Model, check_key
 from engine.opening import bind
@@ -67,26 +67,27 @@ class SearchEngine:
         *,
         model: str | None = None,
         device: str | None = None,
-        index: str = AUTO,
+        index: str | Aim = AUTO,
         reranker: str | None = None,
         read_only: bool = False,
         create: bool = True,
     ) -> SearchEngine:
         """Open the gallery at `path`, or make one there.
 
-        `model` is needed for a new gallery only (default `mini`); `index` is by default the kind for
-        the number of items; `reranker`, a key of `engine.rerankers`, replaces the model's own. Raises
+        `model` is needed for a new gallery only (default `mini`); `index` is a kind, by default that for the
+        number of items, or an `engine.index.Aim`, with the recall and the memory wanted; `reranker`, a key of
+        `engine.rerankers`, replaces the model's own. Raises
         `GalleryMismatch` for a gallery of another model or a newer Crosslight, `BadInput` for none at all.
         """
         if model is not None:
             check_key(model)
-        check_kind(index)
+        aim = index if isinstance(index, Aim) else Aim(index)
         if reranker is not None:
             check_reranker(reranker)
         gallery = Gallery.at(Path(path), create=create and not read_only)
         store = Store(gallery.database, read_only=read_only)
         state = bind(gallery, store, model, read_only=read_only)
-        serve = partial(Serving, gallery, store, device=device, index=index, reranker=reranker)
+        serve = partial(Serving, gallery, store, device=device, index=aim, reranker=reranker)
         return cls(gallery, store, state, serve, read_only)
 
     def __enter__(self) -> SearchEngine:

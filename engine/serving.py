@@ -11,6 +11,7 @@ from engine.errors import GalleryMismatch
 from engine.files import disk_errors
 from engine.gallery import Gallery
 from engine.generation import Generation, forget_model, latest
+from engine.index import Aim
 from engine.learned import Learning
 from engine.memory import give_back
 from engine.models import Model, load_model
@@ -33,7 +34,7 @@ class Serving:
         state: State,
         *,
         device: str | None,
-        index: str | None,
+        index: Aim | None,
         reranker: str | None = None,
         loaded: Model | None = None,
     ) -> None:
@@ -44,7 +45,8 @@ class Serving:
         self._load_lock = threading.Lock()
         self.view_lock = threading.RLock()
         self.pace = Pace()  # of its reranker, on this machine
-        self.generation = latest(gallery.generations, state, index)
+        self.generation = latest(gallery.generations, state, index.kind if index else None)
+        self.generation.aim(index or Aim())
         self.files = gallery
         self.gallery = state.gallery  # its name, which is no other's
         self._device = device
@@ -102,7 +104,8 @@ class Serving:
     def rebuild(self) -> None:
         """Make the generation anew from the store, and write it; the old one is searched meanwhile."""
         with disk_errors(self.files.path):
-            fresh = Generation(self.generation.kind, self.model_id)
+            now = self.generation
+            fresh = Generation(now.kind, self.model_id, recall=now.recall, memory=now.memory)
             fresh.catch_up(self.store)
             fresh = fresh.settled()
             forget_model(self.files.generations, self.model_id)

@@ -202,7 +202,8 @@ class Plan:
     """How a filtered search was run: over `allowed` of `held` items, by which way, and why.
 
     `estimated` is how many items the filter was thought to allow, from a sample, before its answer was known.
-    `allowed` is `None` where it never had to be known: hits were asked for in excess, and each was checked.
+    `allowed` is `None` where it never had to be known: hits were asked for in excess, and each was checked;
+    with an explanation it is counted all the same.
     """
 
     name: Literal["unfiltered", "pre-filter", "bitmap", "over-fetch", "empty"]

@@ -35,12 +35,14 @@ def show_explanations(result: Result) -> None:
 
 
 def plan_line(plan: Plan) -> str:
-    """Say which way a filter took the search, what was estimated, and what it allowed."""
+    """Say which way a filter took an explained search, what was estimated, and what it allowed.
+
+    Quoted words alone are looked up, not estimated.
+    """
     if plan.name == "unfiltered":
         return f"plan: unfiltered, {plan.held:,} items"
-    actual = "not counted" if plan.allowed is None else f"{plan.allowed:,}"
-    counts = f"{plan.held:,} items, estimated {plan.estimated:,}, actual {actual}"
-    return f"plan: {plan.name}, {counts}; {plan.reason}"
+    estimated = "" if plan.estimated is None else f", estimated {plan.estimated:,}"
+    return f"plan: {plan.name}, {plan.held:,} items{estimated}, actual {plan.allowed:,}; {plan.reason}"
 
 
 def describe(word: WordMap) -> str:

@@ -58,6 +58,14 @@ SyncOption = Annotated[
 OcrOption = Annotated[
     bool, typer.Option("--ocr", help="Read the text in pictures too (needs the extra ocr).")
 ]
+RecallOption = Annotated[
+    float | None,
+    typer.Option(
+        "--recall",
+        metavar="SHARE",
+        help="The recall@10 that an approximate index is to reach, from now on (at first 0.99).",
+    ),
+]
 CaptionsOption = Annotated[
     bool, typer.Option("--captions", help="Write a caption for pictures that have none.")
 ]
@@ -93,6 +101,7 @@ class Job:
     ocr: bool = False
     regions: Path | None = None
     captions: bool | str = False
+    recall: float | None = None
 
 
 @guarded
@@ -105,6 +114,7 @@ def index(
     regions: RegionsOption = None,
     captions: CaptionsOption = False,
     captioner: CaptionerOption = None,
+    recall: RecallOption = None,
     gallery: GalleryOption = DEFAULT_GALLERY,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -118,7 +128,7 @@ def index(
     from indexer import Reading, parse_columns
 
     reading = Reading(images, parse_columns(columns) if columns is not None else {})
-    job = Job(sources, reading, gallery, model, device, sync, ocr, regions, captioner or captions)
+    job = Job(sources, reading, gallery, model, device, sync, ocr, regions, captioner or captions, recall)
     report = Report()
     start = time.perf_counter()
     with stop_on_interrupt() as stop:
@@ -145,6 +155,7 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
     """Index sources with a progress bar on stderr, filling the report."""
     from api.cli.progress import progress_bar
     from engine import SearchEngine
+    from engine.index import Aim
     from engine.ocr import load_reader
     from indexer import check_sources, check_sync
     from indexer import index as run_pipeline
@@ -155,7 +166,8 @@ def index_with_bar(job: Job, report: Report, stop: Event) -> None:
     if job.ocr:
         load_reader()
     detector = load_detector(job.regions, job.device)
-    opened = SearchEngine.open(job.gallery, model=job.model, device=job.device)
+    aim = Aim(recall=job.recall)
+    opened = SearchEngine.open(job.gallery, model=job.model, device=job.device, index=aim)
     with opened as engine, progress_bar() as bar:
         task = bar.add_task("indexing", total=None)
 

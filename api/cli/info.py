@@ -44,7 +44,9 @@ def _index(described: Mapping[str, object]) -> str:
     """Say which kind of index a signal has and, once it was chosen by size, why and how well it finds."""
     if "reason" not in described:
         return f"{described['kind']}, {described['items']:,} items"
-    recall = f", recall@10 {described['recall']:.3f} measured" if described["effort"] else ""
+    recall = ""
+    if described["effort"]:
+        recall = f", recall@10 {described['recall']:.3f} measured, {described['target']:g} wanted"
     return f"{described['kind']}, {described['items']:,} items{recall} ({described['reason']})"
 
 

@@ -93,7 +93,8 @@ class PlanReply(BaseModel):
 
     name: Literal["unfiltered", "pre-filter", "bitmap", "over-fetch", "empty"]
     allowed: int | None = Field(
-        None, description="Null where hits were asked for in excess and each was checked."
+        None,
+        description="Null where hits were asked for in excess, each was checked, and none is explained.",
     )
     held: int
     estimated: int | None = Field(

@@ -13,9 +13,30 @@ from engine.errors import BadInput
 from engine.types import Bitmap, Floats, Ids
 
 AUTO = "auto"
+TARGET = 0.99  # the recall@10 that is to be reached where nothing else is asked for
 APPROXIMATE = ("hnsw", "ivf", "ivf-sq8", "ivf-pq")
 UNIT_ERROR = 1e-6  # what float32 leaves of a length of one
 PROBED = 300  # queries that the autopilot measures recall on
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a gallery's index is to be: of a kind, `auto` for the one that suits; `BadInput` for no such aim.
+
+    The autopilot reaches a recall@10 of `recall` (by default what the gallery was told last, at first 0.99)
+    with an index of at most `memory` bytes (by default a quarter of what this process may have).
+    """
+
+    kind: str = AUTO
+    recall: float | None = None
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        check_kind(self.kind)
+        if self.recall is not None and not 0 < self.recall <= 1:
+            raise BadInput(f"a recall of {self.recall:g} cannot be reached; ask for more than 0, at most 1")
+        if self.memory is not None and self.memory < 1:
+            raise BadInput(f"an index cannot be held in {self.memory} bytes; give it more than 0")
 
 
 @dataclass(frozen=True, slots=True)

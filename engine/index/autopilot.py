@@ -2,22 +2,24 @@
 
 It chooses by count and memory, builds or adds to what was built, and then measures recall@10 against the
 exact answer, looking harder until it is safely over the target: once among all items, and once among a tenth
-of them, as a filter leaves them. What cannot be met is said in the choice it returns.
+of them, as a filter leaves them. Where it is not met, the other kinds that fit are tried. What none can meet
+is said in the choice it returns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import faiss
 import numpy as np
 
-from engine.index import AUTO, FLAT_KINDS, PROBED, Choice, Index, make_index, unit
+from engine.index import AUTO, FLAT_KINDS, PROBED, TARGET, Choice, Index, make_index, unit
 from engine.index.approximate import ApproximateIndex
 from engine.index.recipes import RECIPES
 from engine.types import Bitmap, Floats
 
 FLAT_LIMIT = 50_000  # below it an exact scan takes a few milliseconds (bench/scale.py)
 LEAST = 1_000  # an approximate index of fewer cannot be trained
-TARGET = 0.99
 MARGIN = (
     3  # standard errors by which the sample has to be over it: other queries find less (bench/filters.py)
 )
@@ -25,24 +27,30 @@ SLACK = 0.01  # of recall, that an index may lose as it grows where it had not m
 NOISE = 0.5  # how far a made-up query lies from the vector it is made from, as a share of its length
 
 
-def kind_for(wanted: str, items: int, dim: int, memory: int) -> tuple[str, str]:
-    """Choose a kind for so many vectors within `memory` bytes, and say why."""
+def kinds_for(wanted: str, items: int, dim: int, memory: int) -> dict[str, str]:
+    """Choose the kinds for so many vectors within `memory` bytes, the best first, and say why each."""
     if wanted in FLAT_KINDS:
-        return wanted, "asked for"
+        return {wanted: "asked for"}
     limit = FLAT_LIMIT if wanted == AUTO else LEAST
     if items < limit:
-        return "flat", f"{items:,} items are fewer than {limit:,}: an exact scan is as fast"
+        return {"flat": f"{items:,} items are fewer than {limit:,}: an exact scan is as fast"}
     if wanted != AUTO:
-        return wanted, "asked for"
-    for kind in ("hnsw", "ivf-sq8", "ivf-pq"):
-        needed = items * RECIPES[kind].bytes_per_item(dim)
-        if needed <= memory:
-            return kind, f"{needed:,} bytes for {items:,} items fit into {memory:,}"
-    return "ivf-pq", f"nothing fits into {memory:,} bytes; this needs the least"
+        return {wanted: "asked for"}
+    needed = {kind: items * RECIPES[kind].bytes_per_item(dim) for kind in ("hnsw", "ivf-sq8", "ivf-pq")}
+    return {
+        kind: f"{size:,} bytes for {items:,} items fit into {memory:,}"
+        for kind, size in needed.items()
+        if size <= memory
+    } or {"ivf-pq": f"nothing fits into {memory:,} bytes; this needs the least"}
 
 
 def settled(
-    held: Index, wanted: str, memory: int, queries: Floats, before: Choice | None = None
+    held: Index,
+    wanted: str,
+    memory: int,
+    queries: Floats,
+    before: Choice | None = None,
+    target: float = TARGET,
 ) -> tuple[Index, Choice]:
     """Return the index that suits what is held, and the choice; `queries` (q, dim) are asked to measure it.
 
@@ -50,7 +58,8 @@ def settled(
     approximate one gets what came since added to a copy, which costs what those items cost, and is built anew
     where that does not pay, or then finds too little and less than `before`.
     """
-    kind, reason = kind_for(wanted, len(held), held.dim, memory)
+    kinds = kinds_for(wanted, len(held), held.dim, memory)
+    kind, reason = next(iter(kinds.items()))
     if kind == held.kind and kind in FLAT_KINDS:
         return held, Choice(kind, reason, len(held), recall=1.0)
     if kind in FLAT_KINDS:
@@ -58,33 +67,52 @@ def settled(
         flat = make_index(kind, held.dim)
         flat.add(ids, vectors)
         return flat, Choice(kind, reason, len(ids), recall=1.0)
-    grown = held.grown() if isinstance(held, ApproximateIndex) and held.kind == kind else None
+    grown = held.grown() if isinstance(held, ApproximateIndex) and held.kind in kinds else None
     if grown is not None:
-        choice = _tuned(grown, reason, queries)
-        if _least_recall(choice) >= min(TARGET, _least_recall(before) - SLACK if before else TARGET):
+        choice = _tuned(grown, kinds[grown.kind], queries, target)
+        if _least_recall(choice) >= min(target, _least_recall(before) - SLACK if before else target):
             return grown, choice
-    index = ApproximateIndex.build(kind, *held.contents())
-    return index, _tuned(index, reason, queries)
+    return _best_built(held, kinds, queries, target)
+
+
+def _best_built(
+    held: Index, kinds: Mapping[str, str], queries: Floats, target: float
+) -> tuple[Index, Choice]:
+    """Build one kind after the other until one meets the target; else return the one that finds most."""
+    found: tuple[Index, Choice] | None = None
+    missed = ""
+    for kind, reason in kinds.items():
+        index = ApproximateIndex.build(kind, *held.contents())
+        choice = _tuned(index, reason + missed, queries, target)
+        if found is None or _least_recall(choice) > _least_recall(found[1]):
+            found = index, choice
+        if _least_recall(choice) >= target:
+            break
+        missed += f"; {kind} finds {_least_recall(choice):g} where {target:g} is wanted"
+    assert found is not None, "there is a kind for every gallery"
+    return found
 
 
 def _least_recall(choice: Choice) -> float:
     return min(choice.recall or 0.0, choice.strict_recall or 0.0)
 
 
-def _tuned(index: ApproximateIndex, reason: str, queries: Floats) -> Choice:
+def _tuned(index: ApproximateIndex, reason: str, queries: Floats, target: float) -> Choice:
     """Have an index look as hard as it must, measured among all its rows, tombstones too, and a tenth."""
     rows = len(index.vectors)
     probes = np.concatenate([queries[:PROBED], _made_up(index.vectors)])
-    effort, recall = _least_effort(index, probes, np.ones(rows, dtype=bool))
+    effort, recall = _least_effort(index, probes, np.ones(rows, dtype=bool), target)
     tenth = np.random.default_rng(0).random(rows) < 0.1
-    strict_effort, strict_recall = _least_effort(index, probes, tenth)
+    strict_effort, strict_recall = _least_effort(index, probes, tenth, target)
     index.effort, index.strict_effort = effort, max(effort, strict_effort)
-    if min(recall, strict_recall) < TARGET:
-        reason += f"; a recall@10 of {TARGET} is not met even at its hardest"
+    if min(recall, strict_recall) < target:
+        reason += f"; a recall@10 of {target:g} is not met even at its hardest"
     return Choice(index.kind, reason, len(index), effort, recall, index.strict_effort, strict_recall)
 
 
-def _least_effort(index: ApproximateIndex, probes: Floats, wanted: Bitmap) -> tuple[int, float]:
+def _least_effort(
+    index: ApproximateIndex, probes: Floats, wanted: Bitmap, target: float
+) -> tuple[int, float]:
     """Find the least effort that is safely enough among some rows, else the greatest, and its recall."""
     vectors = index.vectors
     some = vectors if wanted.all() else vectors[wanted]
@@ -95,7 +123,7 @@ def _least_effort(index: ApproximateIndex, probes: Floats, wanted: Bitmap) -> tu
         scores = np.einsum("qd,qnd->qn", probes, vectors[rows])
         found = found_of_10(np.where(rows >= 0, scores, -np.inf), truth)
         recall = round(float(found.mean()), 4)
-        if recall - MARGIN * found.std() / len(found) ** 0.5 >= TARGET:
+        if recall - MARGIN * found.std() / len(found) ** 0.5 >= target:
             break
     return effort, recall
 

@@ -9,6 +9,8 @@ import numpy as np
 from engine.index import EVERYTHING, Planned, best, named, spread, unit
 from engine.types import Bitmap, Floats, Ids
 
+COPIED = 0.2  # copying up to this share of the vectors, to score them alone, is faster than scoring all
+
 
 class ExactIndex:
     """Cosine similarity with every vector, computed one query batch at a time."""
@@ -34,10 +36,13 @@ class ExactIndex:
         self._ids, self._vectors = self._ids[keep], self._vectors[keep]
 
     def search(self, queries: Floats, k: int, plan: Planned = EVERYTHING) -> tuple[Floats, Ids]:
-        ids, vectors = self._ids, self._vectors
-        if plan.rows is not None:
-            ids, vectors = ids[plan.rows], vectors[plan.rows]
-        return best(unit(queries, self.dim) @ vectors.T, ids, k)
+        queries = unit(queries, self.dim)
+        if plan.rows is None:
+            return best(queries @ self._vectors.T, self._ids, k)
+        ids = self._ids[plan.rows]
+        if len(ids) > COPIED * len(plan.rows):
+            return best((queries @ self._vectors.T)[:, plan.rows], ids, k)
+        return best(queries @ self._vectors[plan.rows].T, ids, k)
 
     def rows(self, bitmap: Bitmap) -> Bitmap:
         return named(self._ids, bitmap)

@@ -23,6 +23,7 @@ from engine.filters import Filter
 from engine.store.conditions import condition
 from engine.store.database import Askers, Watch, connect, storage_errors
 from engine.store.facts import forget_facts, read_fields, write_facts
+from engine.store.matching import Matching
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.regions import forget_regions
@@ -239,8 +240,7 @@ class Store:
     def matching(self, tree: Filter) -> Ids:
         """Return the ids, ascending, of the items for which a filter holds."""
         with self.reading() as session:
-            wanted = select(ItemRow.id).where(condition(tree, read_fields(session)))
-            return np.fromiter(session.scalars(wanted.order_by(ItemRow.id)), dtype=np.int64)
+            return np.flatnonzero(Matching(session).allowed(tree))
 
     def matching_among(self, tree: Filter, ids: Sequence[int]) -> Ids:
         """Return those of some ids for which a filter holds."""

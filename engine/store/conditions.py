@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt
-from typing import Any
+from typing import Any, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, and_, literal_column, not_, or_, select, text
+from sqlalchemy import ColumnElement, Integer, Select, and_, literal_column, not_, or_, select, text
 
 from engine.errors import BadInput
 from engine.filters import All, Compare, Filter, Has, Matches, Not, OneOf, Value
+from engine.filters import Any as AnyOf
 from engine.store.facts import type_of
 from engine.store.models import FactRow, ItemRow
 from engine.store.words import quoted
 
 Fields = Mapping[str, tuple[int, str]]  # name -> (id, type)
+Leaf: TypeAlias = Compare | OneOf | Has | Matches
 OPERATORS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 # Columns that every item has, beside its metadata.
 BUILT_IN: dict[str, tuple[Any, str]] = {
@@ -35,26 +37,34 @@ def condition(tree: Filter, fields: Fields, *, few: bool = False) -> ColumnEleme
     def inner(part: Filter) -> ColumnElement[bool]:
         return condition(part, fields, few=few)
 
-    def holds(column: str, values: list[Value], test: Any) -> ColumnElement[bool]:
-        return _holds(column, values, fields, test, few)
-
     match tree:
         case Compare(column, "!=", value):
             return not_(inner(Compare(column, "=", value)))
-        case Compare(column, operator, value):
-            return holds(column, [value], lambda stored: OPERATORS[operator](stored, value))
-        case OneOf(column, values):
-            return holds(column, list(values), lambda stored: stored.in_(values))
-        case Has(column):
-            return holds(column, [], lambda stored: stored.is_not(None))
-        case Matches(_, words):
-            return _matches(words)
         case Not(part):
             return not_(inner(part))
         case All(parts):
             return and_(*(inner(part) for part in parts))
+        case AnyOf(parts):
+            return or_(*(inner(part) for part in parts))
+        case Matches(_, words):
+            return ItemRow.id.in_(_matches(words))
+        case _ if tree.column in BUILT_IN:
+            return _of_every_item(tree)
         case _:
-            return or_(*(inner(part) for part in tree.parts))
+            found = _of_metadata(tree, fields)
+            return found.where(FactRow.item_id == ItemRow.id).exists() if few else ItemRow.id.in_(found)
+
+
+def ids_where(leaf: Leaf, fields: Fields) -> Select[int]:
+    """Select the ids of the items for which one comparison holds; an index covers all but those of `text`.
+
+    Raises as `condition` does.
+    """
+    if isinstance(leaf, Matches):
+        return _matches(leaf.words)
+    if leaf.column in BUILT_IN:
+        return select(ItemRow.id).where(_of_every_item(leaf))
+    return _of_metadata(leaf, fields)
 
 
 def unknown_column(column: str, known: Sequence[str]) -> BadInput:
@@ -63,25 +73,40 @@ def unknown_column(column: str, known: Sequence[str]) -> BadInput:
     return BadInput(f"no item has a column {column!r}; there is {', '.join(near)}")
 
 
-def _holds(column: str, values: list[Value], fields: Fields, test: Any, few: bool) -> ColumnElement[bool]:
-    known = {name: kind for name, (_, kind) in {**BUILT_IN, **fields}.items()}
-    if column not in known:
-        raise unknown_column(column, list(known))
-    for value in values:
-        if type_of(value) != known[column]:
-            raise BadInput(
-                f"{column} is a {known[column]}, {value!r} is a {type_of(value)}; compare like with like"
-            )
-    if column in BUILT_IN:
-        stored = BUILT_IN[column][0]
-        return and_(stored.is_not(None), test(stored))
-    field_id, kind = fields[column]
+def _of_every_item(leaf: Compare | OneOf | Has) -> ColumnElement[bool]:
+    stored, kind = BUILT_IN[leaf.column]
+    return and_(stored.is_not(None), _holds(leaf, stored, kind))
+
+
+def _of_metadata(leaf: Compare | OneOf | Has, fields: Fields) -> Select[int]:
+    if leaf.column not in fields:
+        raise unknown_column(leaf.column, [*BUILT_IN, *fields])
+    field_id, kind = fields[leaf.column]
     stored = FactRow.words if kind == "text" else FactRow.number
-    found = select(FactRow.item_id).where(FactRow.field_id == field_id, test(stored))
-    return found.where(FactRow.item_id == ItemRow.id).exists() if few else ItemRow.id.in_(found)
+    return select(FactRow.item_id).where(FactRow.field_id == field_id, _holds(leaf, stored, kind))
 
 
-def _matches(words: str) -> ColumnElement[bool]:
+def _holds(leaf: Compare | OneOf | Has, stored: Any, kind: str) -> ColumnElement[bool]:
+    """Compare a column that stores values of a kind with those of a filter."""
+    match leaf:
+        case Has():
+            return cast(ColumnElement[bool], stored.is_not(None))
+        case OneOf(column, values):
+            _check_types(column, values, kind)
+            return cast(ColumnElement[bool], stored.in_(values))
+        case Compare(column, operator, value):
+            _check_types(column, [value], kind)
+            return cast(ColumnElement[bool], OPERATORS[operator](stored, value))
+
+
+def _check_types(column: str, values: Sequence[Value], kind: str) -> None:
+    for value in values:
+        if type_of(value) != kind:
+            raise BadInput(f"{column} is a {kind}, {value!r} is a {type_of(value)}; compare like with like")
+
+
+def _matches(words: str) -> Select[int]:
     all_of_them = f"text : ({' '.join(map(quoted, words.split()))})"
     matched = literal_column("words").op("MATCH")(all_of_them)
-    return ItemRow.id.in_(select(literal_column("rowid")).select_from(text("words")).where(matched))
+    rowid: ColumnElement[int] = literal_column("rowid", Integer)
+    return select(rowid).select_from(text("words")).where(matched)

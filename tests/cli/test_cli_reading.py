@@ -16,6 +16,7 @@ from rich.console import Console
 
 import engine
 from api.cli.search import make_budget
+from engine import Item, SearchEngine
 from engine.pictures import file_uri
 from engine.types import Budget
 
@@ -173,6 +174,19 @@ def test_search_as_a_table_with_its_explanation(
     assert "plan: unfiltered, 6 items" in ran.out
     some = invoke("search", "red", "-g", indexed, "--filter", 'uri >= "file"', "--explain", *CPU)
     assert "plan: bitmap, 6 items, estimated 6, actual 6; 100.00% of the items are allowed" in some.out
+    quoted = invoke("search", '"red card"', "-g", indexed, "--explain", *CPU)
+    assert "plan: bitmap, 6 items, actual 1; 16.67% of the items are allowed" in quoted.out
+
+
+def test_what_a_filter_allows_is_counted_to_be_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.plan.OVER_FETCH_LEAST", 100)
+    gallery = tmp_path / "texts"
+    with SearchEngine.open(gallery, model="color") as engine:
+        engine.add(Item(f"t{n}", "text", f"red w{n}", metadata={"five": n % 5}) for n in range(1000))
+    ran = invoke("search", "red", "-g", gallery, "--filter", "five >= 1", "--explain", *CPU)
+    assert "plan: over-fetch, 1,000 items, estimated " in ran.out and ", actual 800; " in ran.out
 
 
 def test_more_hits_than_items_gives_all_and_another_kind_gives_none(indexed: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -125,3 +126,21 @@ def test_an_empty_folder_is_said_to_be_empty(tmp_path: Path, gallery: Path) -> N
     assert ran.code == 0
     assert "1 failed" in ran.out
     assert "nothing: there is no picture in it or below; name tars and tables themselves" in ran.out
+
+
+def test_a_gallery_is_told_which_recall_its_index_is_to_reach(
+    tmp_path: Path, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.index.autopilot.FLAT_LIMIT", 1000)
+    lines = [json.dumps({"caption": f"w{n % 97} v{n % 53} u{n % 31} red"}) for n in range(1500)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines))
+
+    assert invoke("index", tmp_path / "texts.jsonl", "-g", gallery, *NEW).code == 0
+    usual = " ".join(invoke("info", "-g", gallery).out.split())
+    assert invoke("index", tmp_path / "texts.jsonl", "-g", gallery, "--recall", "0.7", *CPU).code == 0
+    less = " ".join(invoke("info", "-g", gallery).out.split())
+    wrong = invoke("index", tmp_path / "texts.jsonl", "-g", gallery, "--recall", "99", *CPU)
+
+    assert "hnsw, 1,500 items, recall@10 " in usual and " measured, 0.99 wanted (" in usual
+    assert "hnsw, 1,500 items, recall@10 " in less and " measured, 0.7 wanted (" in less
+    assert (wrong.code, "a recall of 99 cannot be reached" in wrong.err) == (1, True)

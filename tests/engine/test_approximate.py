@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from engine import BadInput, Item, SearchEngine
-from engine.index import APPROXIMATE, EVERYTHING, Choice, Index, Planned, make_index
+from engine.index import APPROXIMATE, EVERYTHING, TARGET, Choice, Index, Planned, make_index
 from engine.index.approximate import ApproximateIndex
-from engine.index.autopilot import FLAT_LIMIT, TARGET, found_of_10, kind_for, settled
+from engine.index.autopilot import FLAT_LIMIT, found_of_10, kinds_for, settled
 from engine.index.cells import LEAST, SHARE, Cells
 from engine.index.recipes import RECIPES
 from engine.plan import choose
@@ -183,15 +184,19 @@ def test_an_index_that_grew_and_finds_too_little_is_built_anew(tmp_path: Path) -
 
 
 def test_the_autopilot_chooses_by_count_and_memory() -> None:
-    assert kind_for("auto", FLAT_LIMIT - 1, 512, GB)[0] == "flat"
-    assert kind_for("auto", 100_000, 512, GB)[0] == "hnsw"
-    assert kind_for("auto", 1_000_000, 512, GB)[0] == "hnsw"
-    assert kind_for("auto", 2_000_000, 512, GB)[0] == "ivf-sq8"
-    assert kind_for("auto", 5_000_000, 512, GB)[0] == "ivf-pq"
-    kind, reason = kind_for("auto", 10**9, 512, GB)
+    def kinds(wanted: str, items: int) -> list[str]:
+        return list(kinds_for(wanted, items, 512, GB))
+
+    assert kinds("auto", FLAT_LIMIT - 1) == ["flat"]
+    assert kinds("auto", 100_000) == ["hnsw", "ivf-sq8", "ivf-pq"]  # the best first
+    assert kinds("auto", 1_000_000) == ["hnsw", "ivf-sq8", "ivf-pq"]
+    assert kinds("auto", 2_000_000) == ["ivf-sq8", "ivf-pq"]
+    assert kinds("auto", 5_000_000) == ["ivf-pq"]
+    ((kind, reason),) = kinds_for("auto", 10**9, 512, GB).items()
     assert kind == "ivf-pq" and "nothing fits into 1,073,741,824 bytes" in reason
-    assert kind_for("hnsw", 999, 512, GB)[0] == "flat"  # too few to train
-    assert kind_for("exact", 10**9, 512, GB)[0] == "exact"
+    assert kinds("hnsw", 999) == ["flat"]  # too few to train
+    assert kinds("hnsw", 1000) == ["hnsw"]
+    assert kinds("exact", 10**9) == ["exact"]
     assert set(APPROXIMATE) == set(RECIPES)
 
 
@@ -203,6 +208,36 @@ def test_what_cannot_be_met_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     _, choice = settled(held, "ivf", GB, np.empty((0, DIM), dtype=np.float32))
     assert choice.recall is not None and choice.recall < 0.9
     assert "a recall@10 of 0.99 is not met even at its hardest" in choice.reason
+
+
+def test_a_kind_that_finds_too_little_gives_way_to_one_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.index.autopilot.FLAT_LIMIT", COUNT)
+    for kind in ("hnsw", "ivf-pq"):
+        monkeypatch.setitem(RECIPES, kind, replace(RECIPES[kind], efforts=(1,)))
+    held = make_index("flat", DIM)
+    held.add(IDS, clustered(COUNT, seed=1))
+    none = np.empty((0, DIM), dtype=np.float32)
+    index, choice = settled(held, "auto", GB, none)
+    assert index.kind == choice.kind == "ivf-sq8"
+    assert choice.recall is not None and choice.recall >= TARGET
+    said = r"240,000 bytes for 6,000 items fit into 1,073,741,824; hnsw finds 0\.\d+ where 0.99 is wanted"
+    assert re.fullmatch(said, choice.reason)
+    monkeypatch.setitem(RECIPES, "ivf-sq8", replace(RECIPES["ivf-sq8"], efforts=(1,)))
+    index, best = settled(held, "auto", GB, none)  # none of them finds enough: the one that finds most
+    assert "a recall@10 of 0.99 is not met even at its hardest" in best.reason
+    found = {
+        kind: settled(held, kind, GB, none)[1].strict_recall or 0 for kind in ("hnsw", "ivf-sq8", "ivf-pq")
+    }
+    assert found[index.kind] == max(found.values()) and found["hnsw"] != found["ivf-sq8"]
+
+
+def test_a_lower_recall_is_reached_with_less_effort() -> None:
+    held = make_index("flat", DIM)
+    held.add(IDS, clustered(COUNT, seed=1))
+    none = np.empty((0, DIM), dtype=np.float32)
+    usual, less = (settled(held, "ivf", GB, none, target=target)[1] for target in (TARGET, 0.8))
+    assert usual.effort is not None and less.effort is not None and less.recall is not None
+    assert less.effort < usual.effort and 0.8 <= less.recall < (usual.recall or 0)
 
 
 def test_a_gallery_with_an_approximate_index(gallery: Path) -> None:

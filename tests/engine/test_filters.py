@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import eq, ge, gt, le, lt
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from engine import BadInput, Item, SearchEngine
 from engine.filters import All, Any, Compare, Filter, Has, Matches, Not, OneOf, parse
+from engine.plan import searched
+from engine.store.listing import Listing
 from engine.types import Scalar
 
 PLACES = ("Oslo", "Bergen", "São Paulo", 'the "old" town', "x' OR 1=1 --")
@@ -107,6 +111,31 @@ def test_a_filter_means_what_python_says(library: SearchEngine, text: str) -> No
     result = library.search("red", k=COUNT, filter=text)
     assert {hit.item.uri for hit in result} == expected
     assert (result.plan.allowed, result.plan.held) == (len(expected), COUNT)
+    ids = library.store.matching(tree).tolist()
+    assert sorted(library.store.matching_among(tree, range(1, COUNT + 1))) == ids
+    assert [item.id for item in Listing(library.store).page(text, most=COUNT)] == ids
+
+
+@pytest.mark.parametrize("text", ["year < 2020", 'place in ("Oslo", "Bergen")', "has year", "not n = 3"])
+def test_a_filter_is_answered_from_indexes_alone(library: SearchEngine, text: str) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: object, *_rest: object) -> None:
+        asked.append((statement, values))
+
+    event.listen(library.store._engine, "before_cursor_execute", note)
+    try:
+        assert len(library.store.matching(parse(text)))
+    finally:
+        event.remove(library.store._engine, "before_cursor_execute", note)
+    with library.store.asking() as connection:
+        steps = [
+            step
+            for statement, values in asked
+            if " fields" not in statement and "max(" not in statement
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    assert steps and all("USING COVERING INDEX" in step for step in steps), steps
 
 
 @pytest.mark.parametrize("kind", ["exact", "flat"])
@@ -140,6 +169,9 @@ def test_hits_asked_for_in_excess_are_the_best_of_the_allowed(
         assert found.plan.name == ("bitmap" if text == "n < 100" else "over-fetch")
         assert found.plan.allowed == (100 if text == "n < 100" else None)
         assert found.plan.estimated == len(allowed)  # a sample of 500 is all of 400
+        explained = engine.search(query, k=10, filter=text, explain=True)
+        assert explained.plan == replace(found.plan, allowed=len(allowed))
+        assert searched(explained.plan) == searched(found.plan)  # so the probabilities are the same
         whole = engine.search(query, k=COUNT, filter=text)  # so many hits that a bitmap is less work
         assert (whole.plan.name, whole.plan.allowed) == ("bitmap", len(allowed))
         assert [round(hit.score, 5) for hit in whole] == best
@@ -181,6 +213,7 @@ def test_a_filter_follows_changes(library: SearchEngine) -> None:
     assert found() == {"b"}
     library.remove(["b"])
     assert found() == set()
+    assert len(library.store.matching(parse('topic != "x"'))) == len(library)  # "b" is not among them
     library.remove(["a"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from engine.index import autopilot
 from engine.index.approximate import ApproximateIndex
 from engine.store import Store
 from engine.types import PLACES, Encoded
+from engine.verify import verify
 
 
 def answers(gallery: Path) -> list[tuple[str, float]]:
@@ -55,6 +57,10 @@ def lose_header(directory: Path) -> None:
 
 def garble_header(directory: Path) -> None:
     (directory / "header.json").write_text("{")
+
+
+def lose_file(directory: Path) -> None:
+    (directory / "visual.ids.npy").unlink()
 
 
 def make_foreign(directory: Path) -> None:
@@ -107,24 +113,47 @@ def change_header(directory: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "said"),
     [
-        cut,
-        lose_header,
-        garble_header,
-        make_foreign,
-        swap_in_another,
-        change_model,
-        make_newer_schema,
-        make_future,
-        lose,
+        (cut, r"1.1 is cut: visual.index has 1061 bytes, its header says 1069;"),
+        (lose_header, r"1.1 is cut: header.json cannot be read \(No such file"),
+        (garble_header, r"1.1 is cut: its header.json says too little \(JSONDecodeError"),
+        (lose_file, r"1.1 is cut: visual.ids.npy cannot be read \(No such file"),
+        (make_foreign, r"1.1 is foreign: it is of the gallery another, this one is [0-9a-f-]{36};"),
+        (swap_in_another, r"1.1 is changed: visual.index is another file than its header says \(1069:"),
+        (change_model, r"1.1 is foreign: it is of the model 2, its place is that of 1;"),
+        (make_newer_schema, r"1.1 is of another Crosslight: its schema is 99, this Crosslight reads 4 to 5;"),
+        (make_future, r"1.999 is from the future: its revision is 999, the gallery's is 1;"),
+        (lose, None),
     ],
 )
-def test_a_damaged_generation_is_made_again(
-    damage: Callable[[Path], None], saved: list[tuple[str, float]], gallery: Path
+def test_a_damaged_generation_is_made_again_and_the_reason_said(
+    damage: Callable[[Path], None],
+    said: str | None,
+    saved: list[tuple[str, float]],
+    gallery: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     damage(only_generation(gallery))
+    caplog.clear()
     assert answers(gallery) == saved
+    told = [record.getMessage() for record in caplog.records if record.name == "engine.generation"]
+    assert len(told) == (said is not None)
+    for message in told:
+        assert re.search(said or "", message), message
+        assert message.endswith(f"until one is saved: crosslight verify --repair --gallery {gallery}")
+    assert verify(gallery, repair=True) or said is None
+    caplog.clear()
+    assert answers(gallery) == saved and not caplog.records  # mended
+
+
+def test_a_writer_mends_a_generation_of_the_same_revision(
+    saved: list[tuple[str, float]], gallery: Path
+) -> None:
+    cut(only_generation(gallery))
+    with SearchEngine.open(gallery) as engine:
+        engine.add([])
+    assert verify(gallery) == [] and answers(gallery) == saved
 
 
 def test_a_whole_generation_is_used_as_it_is(saved: list[tuple[str, float]], gallery: Path) -> None:
