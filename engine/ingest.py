@@ -43,16 +43,13 @@ def add_batch(
 
     `looking` says what is looked for in its pictures.
     """
-    types = store.fields()
     read: list[Change | Outcome] = []
     for given in items:
         try:
-            item = _as_item(given)
-            new = prepare(item, gallery)
-            check_types(new.record.metadata, types)
-            read.append(new)
+            read.append(prepare(_as_item(given), gallery))
         except BadInput as error:
             read.append(Outcome(_name(given), "failed", str(error)))
+    read = _of_one_type(read, store)
     prepared = {new.record.uri: new for new in read if isinstance(new, Change)}
     known = store.known(list(prepared))
     moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
@@ -69,6 +66,31 @@ def add_batch(
         store.put([record for record in records if record.uri not in unsound], moved)
     outcomes = _outcomes(read, known, moved)
     return [Outcome(o.uri, "failed", UNSOUND) if o.uri in unsound else o for o in outcomes]
+
+
+def _of_one_type(read: Sequence[Change | Outcome], store: Store) -> list[Change | Outcome]:
+    """Fail what brings a column another type than the items have that stay as they are.
+
+    What fails keeps its row, and so the types of that: what was read is then held to them as well.
+    """
+    keep = {one.uri for one in read if isinstance(one, Outcome)}
+    while True:
+        changing = [new.record.uri for new in read if isinstance(new, Change)]
+        types = store.types(but=[uri for uri in changing if uri not in keep])
+        checked = [_typed(one, types) for one in read]
+        failed = {one.uri for one in checked if isinstance(one, Outcome)}
+        if failed <= keep:
+            return checked
+        keep |= failed
+
+
+def _typed(new: Change | Outcome, types: dict[str, str]) -> Change | Outcome:
+    if isinstance(new, Change):
+        try:
+            check_types(new.record.metadata, types)
+        except BadInput as error:
+            return Outcome(new.record.uri, "failed", str(error))
+    return new
 
 
 def _is_sound(record: Record) -> bool:
@@ -205,6 +227,6 @@ def check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
         if kind is not None and types.get(name, kind) != kind:
             raise BadInput(
                 f"metadata {name!r} is a {kind} ({value!r}) here and a {types[name]} in this gallery; "
-                "convert it, or give it another name"
+                f"convert it, give it another name, or first take it out where it is a {types[name]}"
             )
     types.update({name: kind for name, value in metadata.items() if (kind := type_of(value))})

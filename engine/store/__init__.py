@@ -22,7 +22,7 @@ from engine.errors import ItemNotFound
 from engine.filters import Filter
 from engine.store.conditions import condition
 from engine.store.database import Askers, Watch, connect, storage_errors
-from engine.store.facts import forget_facts, read_fields, write_facts
+from engine.store.facts import forget_facts, read_fields, read_types, write_facts
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.regions import forget_regions
@@ -235,6 +235,11 @@ class Store:
         """Return the type (number, text, boolean) of every metadata column, by name."""
         with self.reading() as session:
             return {name: kind for name, (_, kind) in read_fields(session).items()}
+
+    def types(self, but: Sequence[str] = ()) -> dict[str, str]:
+        """Return the types that columns must keep: those that other items have than the uris `but`."""
+        with self.reading() as session:
+            return read_types(session, but)
 
     def matching(self, tree: Filter) -> Ids:
         """Return the ids, ascending, of the items for which a filter holds."""

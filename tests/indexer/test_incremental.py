@@ -171,6 +171,18 @@ def test_a_column_that_changes_alone_is_taken(photos: Path, empty: SearchEngine)
     assert empty.find(file_uri(photos / "blue.png")).metadata["place"] == "Bergen"
 
 
+def test_a_wrong_value_that_is_mended_lets_in_what_was_refused_for_it(
+    photos: Path, empty: SearchEngine
+) -> None:
+    (photos / "blue.json").write_text('{"year": "ca. 1920"}', encoding="utf-8")
+    (photos / "red.json").write_text('{"year": 1931}', encoding="utf-8")
+    assert list(index(empty, [photos]).failed) == [file_uri(photos / "red.png")]
+    (photos / "blue.json").write_text('{"year": 1920}', encoding="utf-8")
+
+    assert index(empty, [photos]) == Report(added=1, updated=1, unchanged=6)
+    assert empty.listing.count("year < 1930") == 1
+
+
 def test_what_a_table_says_goes_before_what_the_picture_says(tmp_path: Path, empty: SearchEngine) -> None:
     exif = Image.Exif()
     exif[0x8769] = {0x9003: "2019:07:14 09:30:00"}
