@@ -19,7 +19,7 @@ from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
 from engine.languages import is_unicode
-from engine.pictures import Picture, file_uri, is_gone, load_picture, uri_path
+from engine.pictures import Picture, file_uri, is_gone, load_picture, member_at, uri_path
 from engine.store import Store
 from engine.store.conditions import BUILT_IN
 from engine.store.facts import type_of
@@ -120,15 +120,21 @@ def _outcomes(
 
 
 def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
-    """Find the new files whose content the gallery has under a uri where no file is any more."""
-    files = [record for record in records if record.picture == record.uri]
-    twins = store.files_of(record.digest for record in files) if files else {}
+    """Find the new files, and members of tars, whose content the gallery has from a file that is gone."""
+    files = [record for record in records if _file_of(record.uri, record.picture)]
+    twins = store.places_of(record.digest for record in files) if files else {}
     gone = {
-        digest: (uri for uri in uris if (path := uri_path(uri)) and is_gone(path))
-        for digest, uris in twins.items()
+        digest: (uri for uri, place in places if (path := _file_of(uri, place)) and is_gone(path))
+        for digest, places in twins.items()
     }
     found = ((record.uri, next(gone.get(record.digest, iter(())), None)) for record in files)
     return {uri: old for uri, old in found if old is not None}
+
+
+def _file_of(uri: str, place: str | None) -> Path | None:
+    """Return the file that an item is, or is a member of; `None` where it lies elsewhere."""
+    member = member_at(place) if place else None
+    return member.path if member else uri_path(uri) if place == uri else None
 
 
 def _as_item(given: Item | Path | str) -> Item:

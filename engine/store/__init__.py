@@ -27,7 +27,7 @@ from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, Sta
 from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.regions import forget_regions
 from engine.store.rows import Changes, Record, State, encoded_rows, read_items, scan, slices, to_record
-from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
+from engine.store.twins import embeddings_of, looks, places_of, rename, uris_under
 from engine.store.words import forget_words, write_words
 from engine.types import Encoded, Fingerprint, Floats, Ids, Item, Signal
 
@@ -192,10 +192,10 @@ class Store:
             for uri, r in self.known(uris).items()
         }
 
-    def files_of(self, digests: Iterable[str]) -> dict[str, list[str]]:
-        """Return the uris of the picture files with these contents, by digest, the oldest first."""
+    def places_of(self, digests: Iterable[str]) -> dict[str, list[tuple[str, str | None]]]:
+        """Return uri and place of what has these contents, by digest, the oldest first."""
         with self.reading() as session:
-            return files_of(session, digests)
+            return places_of(session, digests)
 
     def embeddings_of(self, digests: Iterable[str]) -> dict[tuple[str, str], Encoded]:
         """Return what was made of these contents before, by (kind, digest)."""

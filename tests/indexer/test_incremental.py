@@ -43,6 +43,30 @@ def test_a_folder_that_was_renamed_moves_as_a_whole(photos: Path, empty: SearchE
     assert len(empty) == 8
 
 
+def test_a_tar_that_was_renamed_keeps_the_ids_of_its_pictures(tmp_path: Path, empty: SearchEngine) -> None:
+    members = {"a.png": png("red"), "a.txt": b"words", "b.png": png("blue"), "twin.png": png("red")}
+    before = write_tar(tmp_path / "before.tar", members)
+    index(empty, [before])
+    ids = {name: empty.find(f"tar:{before}#{name}.png").id for name in ("a", "b", "twin")}
+    after = before.rename(tmp_path / "after.tar")
+
+    assert index(empty, [after], sync=True) == Report(moved=3)
+
+    assert {name: empty.find(f"tar:{after}#{name}.png").id for name in ids} == ids
+    assert (len(empty), empty.find(f"tar:{after}#a.png").text) == (3, "words")
+    assert empty.open_picture(ids["b"] or 0) == png("blue")  # from its new place
+    assert index(empty, [after], sync=True) == Report(unchanged=3)
+
+
+def test_a_tar_that_is_still_there_was_copied(tmp_path: Path, empty: SearchEngine) -> None:
+    before = write_tar(tmp_path / "before.tar", {"a.png": png("red")})
+    index(empty, [before])
+    after = tmp_path / "after.tar"
+    after.write_bytes(before.read_bytes())
+
+    assert index(empty, [after], sync=True) == Report(added=1)
+
+
 def test_a_copy_is_another_item(photos: Path, empty: SearchEngine) -> None:
     index(empty, [photos])
     (photos / "again.png").write_bytes((photos / "red.png").read_bytes())
