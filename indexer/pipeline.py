@@ -21,7 +21,7 @@ from indexer.decode import Decoded
 from indexer.sources import Source, count, read_all
 from indexer.sources.found import Found, PictureBytes, Reading
 from indexer.sync import check_sync, remove_gone
-from indexer.unchanged import AGAIN, Seen, is_unchanged
+from indexer.unchanged import Seen, again_reason, is_unchanged
 
 if TYPE_CHECKING:
     from engine.search import SearchEngine
@@ -140,10 +140,10 @@ def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:
         stored = run.engine.fingerprints([found.uri for found in chunk])
         for found in chunk:
             again = seen.again(found)
-            if again is False:
-                run.report.failed[found.uri] = AGAIN
+            if again:
+                run.report.failed[found.uri] = again_reason(again)
                 run.advance(1)
-            elif again or is_unchanged(found, stored.get(found.uri), run.looking):
+            elif again is not None or is_unchanged(found, stored.get(found.uri), run.looking):
                 run.report.unchanged += 1
                 run.advance(1)
             else:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
@@ -17,11 +20,11 @@ from indexer.sources.columns import MEASURED
 from indexer.sources.found import Found, PictureBytes, PictureFile, PictureMember, Unreadable, Words
 
 FROM_PICTURE = COLUMNS | MEASURED  # columns that a picture gives by itself
-AGAIN = "this uri came before in this run with other words, and the first one counts"
+ASPECTS = ("picture", "words", "metadata", "regions")
 
 
 class Seen:
-    """The uris of one run, each as a number of 64 bits, with a number for what was said of it.
+    """The uris of one run, each as a number of 64 bits, with a number for each aspect of what was there.
 
     They lie in a temporary database, which is gone with this: of a million, little is in memory.
     """
@@ -29,19 +32,56 @@ class Seen:
     def __init__(self) -> None:
         self._said = sqlite3.connect("")
         self._said.execute("PRAGMA journal_mode=OFF")
-        self._said.execute("CREATE TABLE said (uri INTEGER PRIMARY KEY, words INTEGER)")
+        columns = " INTEGER, ".join(ASPECTS)
+        self._said.execute(f"CREATE TABLE said (uri INTEGER PRIMARY KEY, {columns} INTEGER)")
 
-    def again(self, found: Found) -> bool | None:
-        """Say whether this uri came before: `None` not, `True` with the same words, `False` with others."""
+    def again(self, found: Found) -> tuple[str, ...] | None:
+        """Tell in which aspects a uri that came before is another now, in none of them or several.
+
+        It is `None` for the first time, and for what cannot be read.
+        """
         if isinstance(found, Unreadable):
             return None
-        uri, of = hash(found.uri), found.described
-        words = hash((of.captions, tuple(of.metadata.items()), of.regions))
+        uri, now = hash(found.uri), _numbers(found)
         with storage_errors(Path(gettempdir())):
-            before = self._said.execute("SELECT words FROM said WHERE uri = ?", [uri]).fetchone()
+            before = self._said.execute(
+                f"SELECT {', '.join(ASPECTS)} FROM said WHERE uri = ?", [uri]
+            ).fetchone()
             if before is None:
-                self._said.execute("INSERT INTO said VALUES (?, ?)", [uri, words])
-        return None if before is None else bool(before[0] == words)
+                self._said.execute("INSERT INTO said VALUES (?, ?, ?, ?, ?)", [uri, *now])
+                return None
+        aspects = zip(ASPECTS, before, now, strict=True)
+        return tuple(name for name, old, new in aspects if old != new and not _is_copy(name, old, found))
+
+
+def again_reason(aspects: Sequence[str]) -> str:
+    """Say why a thing is not taken whose uri came before, with these aspects other than they are now."""
+    others = " and ".join(f"another {name}" if name == "picture" else f"other {name}" for name in aspects)
+    return (
+        f"this uri came before in this run with {others}, and the first one counts; "
+        "leave one of the two out, or give each a uri of its own"
+    )
+
+
+def _numbers(found: PictureFile | PictureMember | PictureBytes | Words) -> tuple[int, int, int, int]:
+    """Number each aspect; the bytes of a picture, or where in the file that its uri names they are."""
+    said = found.described
+    if isinstance(found, PictureBytes):
+        picture = hash(found.data)
+    else:
+        picture = found.member.start if isinstance(found, PictureMember) else int(isinstance(found, Words))
+    beside = found.sidecars if isinstance(found, PictureFile) else ()
+    words = hash((said.captions, beside))
+    return picture, words, hash(frozenset(said.metadata.items())), hash(said.regions)
+
+
+def _is_copy(aspect: str, start: int, found: Found) -> bool:
+    """Say whether a tar has the same picture twice under one name, first at `start`."""
+    if aspect != "picture" or not isinstance(found, PictureMember):
+        return False
+    with suppress(OSError):  # decoding the first meets the same and says what it is
+        return replace(found.member, start=start).read() == found.member.read()
+    return False
 
 
 def is_unchanged(found: Found, stored: Fingerprint | None, looking: Looking) -> bool:

@@ -7,9 +7,11 @@ import os
 import tracemalloc
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from making import png, write_pictures, write_tar
 from PIL import Image, ImageDraw, ImageFont
+from pyarrow import parquet
 
 from engine import BadInput, ItemNotFound, Report, SearchEngine
 from engine.pictures import file_uri
@@ -260,10 +262,52 @@ def test_of_two_sources_with_one_uri_the_first_counts_and_the_other_is_told(
     for _ in range(2):  # the same again, not once this way and once that
         report = index(empty, [path, photos], reading=Reading(photos))
         assert report.failed == {
-            uri: "this uri came before in this run with other words, and the first one counts"
+            uri: "this uri came before in this run with other words, and the first one counts; "
+            "leave one of the two out, or give each a uri of its own"
         }
         assert (empty.find(uri).text, len(empty)) == ("words of a table", 8)
     assert index(empty, [photos, photos / "red.png", f"{photos}/*.png"]).failed == {}
+
+
+def test_two_tables_with_one_uri_and_other_pictures_are_told(tmp_path: Path, empty: SearchEngine) -> None:
+    url = "https://example.org/1.png"
+    first, second, same = (tmp_path / f"{name}.parquet" for name in ("first", "second", "same"))
+    for path, color in ((first, "red"), (second, "blue"), (same, "red")):
+        parquet.write_table(pa.table({"url": [url], "image": [png(color)], "caption": ["one"]}), path)
+
+    for _ in range(2):
+        report = index(empty, [first, second, same])
+        assert report.failed == {
+            url: "this uri came before in this run with another picture, and the first one counts; "
+            "leave one of the two out, or give each a uri of its own"
+        }
+        assert report.added + report.unchanged == 2
+    assert empty.search("red", k=1)[0].item.uri == url
+
+
+def test_a_name_that_a_tar_has_twice_is_told_unless_both_are_one_picture(
+    tmp_path: Path, empty: SearchEngine
+) -> None:
+    path = write_tar(tmp_path / "s.tar", {"a.png": png("red"), "b.png": png("blue")})
+    write_tar(path, {"a.png": png("green"), "b.png": png("blue")}, "a")
+
+    report = index(empty, [path])
+
+    assert (report.added, report.unchanged, list(report.failed)) == (2, 1, [f"tar:{path}#a.png"])
+    assert "with another picture, and the first one counts" in report.failed[f"tar:{path}#a.png"]
+
+
+def test_each_aspect_that_differs_is_told(photos: Path, tmp_path: Path, empty: SearchEngine) -> None:
+    (photos / "blue.txt").write_text("words beside", encoding="utf-8")
+    bare, more = tmp_path / "bare.csv", tmp_path / "more.csv"
+    bare.write_text("path\nred.png\nblue.png\n", encoding="utf-8")
+    more.write_text("path,caption,year\nred.png,words,2020\n", encoding="utf-8")
+
+    failed = index(empty, [bare, more, photos], reading=Reading(photos)).failed
+
+    assert "with other words and other metadata, and" in failed.pop(file_uri(photos / "red.png"))
+    assert "with other words, and" in failed.pop(file_uri(photos / "blue.png"))  # those of its text file
+    assert failed == {}
 
 
 def test_globs(photos: Path, empty: SearchEngine) -> None:
@@ -310,5 +354,5 @@ def test_the_uris_of_a_run_are_not_held_in_memory() -> None:
     finally:
         tracemalloc.stop()
     assert held < 200_000  # a dictionary of them takes 2 MB
-    assert seen.again(Words("row:7", Described(("words 7",)))) is True
-    assert seen.again(Words("row:7", Described(("other words",)))) is False
+    assert seen.again(Words("row:7", Described(("words 7",)))) == ()
+    assert seen.again(Words("row:7", Described(("other words",)))) == ("words",)
