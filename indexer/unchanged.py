@@ -12,6 +12,7 @@ from tempfile import gettempdir
 
 from engine.changes import Looking, drawn, is_drawn
 from engine.errors import EngineError
+from engine.pictures import Member
 from engine.store.database import storage_errors
 from engine.types import Fingerprint, Signal
 from indexer.decode import given, picture_source
@@ -87,9 +88,10 @@ def _is_copy(aspect: str, start: int, found: Found) -> bool:
 def is_unchanged(found: Found, stored: Fingerprint | None, looking: Looking) -> bool:
     """Say whether the gallery has this picture, what is said of it, and every signal made of the two.
 
-    A text is compared by the engine. What is looked for in the picture has to have been found.
+    A text is compared by the engine. What is looked for in the picture has to have been found. The bytes of
+    a file are read only where its time is another, its size the same, and all else unchanged.
     """
-    if stored is None or isinstance(found, Unreadable | Words) or not _is_same_picture(found, stored):
+    if stored is None or isinstance(found, Unreadable | Words) or _size(found) not in (None, stored.size):
         return False
     wanted = (
         {Signal.VISUAL}
@@ -109,9 +111,18 @@ def is_unchanged(found: Found, stored: Fingerprint | None, looking: Looking) -> 
     }
     if by_source != said.metadata:
         return False
-    if said.text is not None or stored.text is None:
-        return said.text == stored.text
-    return read_photo(picture_source(found)).text == stored.text  # else its sidecar is gone
+    text = said.text
+    if text is None and stored.text is not None:
+        text = read_photo(picture_source(found)).text  # else its sidecar is gone
+    return text == stored.text and _is_same_picture(found, stored)
+
+
+def new_place(found: Found, stored: Fingerprint | None) -> tuple[int, str] | None:
+    """Return time and place of an unchanged picture whose file has another time than the gallery knows."""
+    if stored is None or not isinstance(found, PictureFile | PictureMember):
+        return None
+    place = found.uri if isinstance(found, PictureFile) else found.member.uri
+    return None if found.mtime_ns == stored.mtime_ns else (found.mtime_ns, place)
 
 
 def _has_regions(found: Found, stored: Fingerprint, looking: Looking) -> bool:
@@ -121,8 +132,18 @@ def _has_regions(found: Found, stored: Fingerprint, looking: Looking) -> bool:
     return looking.detector is None or is_drawn(stored.detector) or stored.detector == looking.detector.stamp
 
 
-def _is_same_picture(found: PictureFile | PictureMember | PictureBytes, stored: Fingerprint) -> bool:
+def _size(found: PictureFile | PictureMember | PictureBytes) -> int | None:
     if isinstance(found, PictureBytes):
-        return sha256(found.data).hexdigest() == stored.digest
-    size = found.size if isinstance(found, PictureFile) else found.member.size
-    return (stored.size, stored.mtime_ns) == (size, found.mtime_ns)
+        return None  # the gallery knows that of files alone
+    return found.size if isinstance(found, PictureFile) else found.member.size
+
+
+def _is_same_picture(found: PictureFile | PictureMember | PictureBytes, stored: Fingerprint) -> bool:
+    if not isinstance(found, PictureBytes) and found.mtime_ns == stored.mtime_ns:
+        return True
+    source = picture_source(found)
+    with suppress(OSError):  # decoding meets the same and says what it is
+        data = source.read_bytes() if isinstance(source, Path) else source
+        data = data.read() if isinstance(data, Member) else data
+        return sha256(data).hexdigest() == stored.digest
+    return False

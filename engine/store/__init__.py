@@ -27,7 +27,7 @@ from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, Sta
 from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.regions import forget_regions
 from engine.store.rows import Changes, Record, State, encoded_rows, read_items, scan, slices, to_record
-from engine.store.twins import embeddings_of, looks, places_of, rename, uris_under
+from engine.store.twins import embeddings_of, looks, places_of, put_places, rename, uris_under
 from engine.store.words import forget_words, write_words
 from engine.types import Encoded, Fingerprint, Floats, Ids, Item, Signal
 
@@ -147,6 +147,11 @@ class Store:
             written = {ids[record.uri]: record for record in records}
             write_facts(session, {i: r.metadata for i, r in written.items()}, list(known.values()))
             write_words(session, written, list(known.values()))
+
+    def put_places(self, places: Mapping[str, tuple[int, str]]) -> None:
+        """Write (time in ns, place) of unchanged pictures by uri; no revision: nothing is made of it."""
+        with self.writing() as session:
+            put_places(session, places)
 
     def remove(self, uris: Sequence[str]) -> int:
         """Remove items, all or none; `ItemNotFound` names the first uri that is not there."""

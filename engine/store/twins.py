@@ -64,6 +64,13 @@ def rename(session: Session, moved: Mapping[str, str]) -> None:
         session.execute(update(ItemRow).where(ItemRow.uri == old).values(uri=new))
 
 
+def put_places(session: Session, places: Mapping[str, tuple[int, str]]) -> None:
+    """Write where pictures are whose content is as it was: (time in ns, place) by the item's uri."""
+    for uri, (mtime_ns, place) in places.items():
+        here = update(ItemRow).where(ItemRow.uri == uri)
+        session.execute(here.values(mtime_ns=mtime_ns, picture=place))
+
+
 def uris_under(session: Session, prefix: str, after: str) -> Sequence[str]:
     """Return the next page of uris that start with `prefix`, in their order, after one of them."""
     end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
