@@ -19,7 +19,7 @@ from engine.types import Item, Report
 from indexer.ahead import WORKERS, Ahead
 from indexer.decode import Decoded
 from indexer.sources import Source, count, read_all
-from indexer.sources.found import Found, PictureBytes, Reading
+from indexer.sources.found import Found, LeftOut, PictureBytes, Reading
 from indexer.sync import check_sync, remove_gone
 from indexer.unchanged import Seen, again_reason, is_unchanged, new_place
 
@@ -141,8 +141,9 @@ def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:
         places: dict[str, tuple[int, str]] = {}
         for found in chunk:
             again, before = seen.again(found), stored.get(found.uri)
-            if again:
-                run.report.failed[found.uri] = again_reason(again)
+            reason = found.reason if isinstance(found, LeftOut) else again_reason(again) if again else ""
+            if reason:
+                run.report.failed.setdefault(found.uri, reason)  # why the first failed says more
                 run.advance(1)
             elif again is not None or is_unchanged(found, before, run.looking):
                 place = new_place(found, before) if again is None else None

@@ -75,7 +75,7 @@ def _told(found: Found, differ: set[str]) -> Iterator[Found]:
         columns = ", ".join(map(repr, sorted(differ)))
         yield LeftOut(
             found.uri,
-            f"indexed with what its first row says of {columns}, as its other rows say something else; "
+            f"its rows differ in {columns}, and the first one counts; "
             "take that out of the table, or give each row a uri of its own",
         )
 

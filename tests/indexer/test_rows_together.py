@@ -33,7 +33,7 @@ def test_captions_come_together_and_a_column_in_which_rows_differ_is_told(
 
     for expected in (Report(added=2), Report(unchanged=2)):
         expected.failed[uri] = (
-            "indexed with what its first row says of 'number', as its other rows say something else; "
+            "its rows differ in 'number', and the first one counts; "
             "take that out of the table, or give each row a uri of its own"
         )
         assert index(empty, [path]) == expected
@@ -65,6 +65,17 @@ def test_a_picture_is_not_lost_behind_a_text_of_its_uri(tmp_path: Path, empty: S
     report = index(empty, [path])
 
     assert report.added == 1 and "with another picture, and" in report.failed["doc:1"]
+
+
+def test_why_a_picture_failed_is_told_before_what_else_is_wrong_with_it(
+    tmp_path: Path, empty: SearchEngine
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"url": URL, "image": b"no picture", "caption": "one", "number": n} for n in (1, 2)
+    ]
+    path = write_rows(tmp_path / "set.parquet", *rows, {"url": URL, "image": png("red"), "caption": "one"})
+
+    assert index(empty, [path]).failed[URL].startswith("not a picture in a format that is read")
 
 
 def test_columns_in_which_rows_differ_do_not_keep_a_set_from_being_measured(tmp_path: Path) -> None:
