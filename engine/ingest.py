@@ -19,7 +19,7 @@ from engine.encoders import Encoder
 from engine.errors import BadInput
 from engine.gallery import Gallery
 from engine.languages import is_unicode
-from engine.pictures import Picture, file_uri, is_gone, load_picture, uri_path
+from engine.pictures import Picture, file_uri, is_gone, load_picture, member_at, uri_path
 from engine.store import Store
 from engine.store.conditions import BUILT_IN
 from engine.store.facts import type_of
@@ -43,16 +43,13 @@ def add_batch(
 
     `looking` says what is looked for in its pictures.
     """
-    types = store.fields()
     read: list[Change | Outcome] = []
     for given in items:
         try:
-            item = _as_item(given)
-            new = prepare(item, gallery)
-            check_types(new.record.metadata, types)
-            read.append(new)
+            read.append(prepare(_as_item(given), gallery))
         except BadInput as error:
             read.append(Outcome(_name(given), "failed", str(error)))
+    read = _of_one_type(read, store)
     prepared = {new.record.uri: new for new in read if isinstance(new, Change)}
     known = store.known(list(prepared))
     moved = _moved([new.record for uri, new in prepared.items() if uri not in known], store)
@@ -69,6 +66,31 @@ def add_batch(
         store.put([record for record in records if record.uri not in unsound], moved)
     outcomes = _outcomes(read, known, moved)
     return [Outcome(o.uri, "failed", UNSOUND) if o.uri in unsound else o for o in outcomes]
+
+
+def _of_one_type(read: Sequence[Change | Outcome], store: Store) -> list[Change | Outcome]:
+    """Fail what brings a column another type than the items have that stay as they are.
+
+    What fails keeps its row, and so the types of that: what was read is then held to them as well.
+    """
+    keep = {one.uri for one in read if isinstance(one, Outcome)}
+    while True:
+        changing = [new.record.uri for new in read if isinstance(new, Change)]
+        types = store.types(but=[uri for uri in changing if uri not in keep])
+        checked = [_typed(one, types) for one in read]
+        failed = {one.uri for one in checked if isinstance(one, Outcome)}
+        if failed <= keep:
+            return checked
+        keep |= failed
+
+
+def _typed(new: Change | Outcome, types: dict[str, str]) -> Change | Outcome:
+    if isinstance(new, Change):
+        try:
+            check_types(new.record.metadata, types)
+        except BadInput as error:
+            return Outcome(new.record.uri, "failed", str(error))
+    return new
 
 
 def _is_sound(record: Record) -> bool:
@@ -98,15 +120,21 @@ def _outcomes(
 
 
 def _moved(records: Sequence[Record], store: Store) -> dict[str, str]:
-    """Find the new files whose content the gallery has under a uri where no file is any more."""
-    files = [record for record in records if record.picture == record.uri]
-    twins = store.files_of(record.digest for record in files) if files else {}
+    """Find the new files, and members of tars, whose content the gallery has from a file that is gone."""
+    files = [record for record in records if _file_of(record.uri, record.picture)]
+    twins = store.places_of(record.digest for record in files) if files else {}
     gone = {
-        digest: (uri for uri in uris if (path := uri_path(uri)) and is_gone(path))
-        for digest, uris in twins.items()
+        digest: (uri for uri, place in places if (path := _file_of(uri, place)) and is_gone(path))
+        for digest, places in twins.items()
     }
     found = ((record.uri, next(gone.get(record.digest, iter(())), None)) for record in files)
     return {uri: old for uri, old in found if old is not None}
+
+
+def _file_of(uri: str, place: str | None) -> Path | None:
+    """Return the file that an item is, or is a member of; `None` where it lies elsewhere."""
+    member = member_at(place) if place else None
+    return member.path if member else uri_path(uri) if place == uri else None
 
 
 def _as_item(given: Item | Path | str) -> Item:
@@ -205,6 +233,6 @@ def check_types(metadata: dict[str, Scalar], types: dict[str, str]) -> None:
         if kind is not None and types.get(name, kind) != kind:
             raise BadInput(
                 f"metadata {name!r} is a {kind} ({value!r}) here and a {types[name]} in this gallery; "
-                "convert it, or give it another name"
+                f"convert it, give it another name, or first take it out where it is a {types[name]}"
             )
     types.update({name: kind for name, value in metadata.items() if (kind := type_of(value))})

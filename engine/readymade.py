@@ -93,7 +93,7 @@ def take(engine: SearchEngine, found: Iterable[Ready]) -> Report:
 
 def add_ready(batch: Sequence[Ready], store: Store, gallery: Gallery, encoder: Encoder) -> list[Outcome]:
     """Add items with their vectors in one transaction, and tell what became of each."""
-    types = store.fields()
+    types = store.types()
     outcomes: list[Outcome] = []
     records: dict[str, Record] = {}
     for ready in batch:

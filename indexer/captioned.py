@@ -11,7 +11,7 @@ from engine.pictures import Member, uri_path
 from indexer.decode import given, picture_source
 from indexer.sources import Source, kind_of, read
 from indexer.sources.folder import is_picture
-from indexer.sources.found import Found, Reading, Unreadable, Words
+from indexer.sources.found import Found, LeftOut, Reading, Unreadable, Words
 
 
 def captioned_pictures(source: Source, reading: Reading | None = None) -> Iterator[CaptionedPicture]:
@@ -25,6 +25,8 @@ def captioned_pictures(source: Source, reading: Reading | None = None) -> Iterat
 
 def _pair(found: Found, *, skips: bool) -> CaptionedPicture | None:
     """Take one; a picture that is gone is left out, a damaged set is refused: it would measure another."""
+    if isinstance(found, LeftOut):
+        return None
     if isinstance(found, Unreadable):
         path = uri_path(found.uri)
         if skips or (path is not None and is_picture(path.name)):

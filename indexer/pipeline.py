@@ -20,9 +20,9 @@ from indexer.ahead import WORKERS, Ahead
 from indexer.decode import Decoded
 from indexer.sources import Source, read_all
 from indexer.sources.extent import Extent
-from indexer.sources.found import Found, PictureBytes, Reading
+from indexer.sources.found import Found, LeftOut, PictureBytes, Reading
 from indexer.sync import check_sync, remove_gone
-from indexer.unchanged import AGAIN, Seen, is_unchanged
+from indexer.unchanged import Seen, again_reason, is_unchanged, new_place
 
 if TYPE_CHECKING:
     from engine.search import SearchEngine
@@ -142,16 +142,22 @@ def _changed(run: _Run, things: Iterator[Found]) -> Iterator[Found]:
     seen = Seen()
     for chunk in _chunks(things):
         stored = run.engine.fingerprints([found.uri for found in chunk])
+        places: dict[str, tuple[int, str]] = {}
         for found in chunk:
-            again = seen.again(found)
-            if again is False:
-                run.report.failed[found.uri] = AGAIN
+            again, before = seen.again(found), stored.get(found.uri)
+            reason = found.reason if isinstance(found, LeftOut) else again_reason(again) if again else ""
+            if reason:
+                run.report.failed.setdefault(found.uri, reason)  # why the first failed says more
                 run.advance(1)
-            elif again or is_unchanged(found, stored.get(found.uri), run.looking):
+            elif again is not None or is_unchanged(found, before, run.looking):
+                place = new_place(found, before) if again is None else None
+                places |= {found.uri: place} if place else {}
                 run.report.unchanged += 1
                 run.advance(1)
             else:
                 yield found
+        if places:
+            run.engine.store.put_places(places)
 
 
 def _chunks(things: Iterator[Found]) -> Iterator[list[Found]]:

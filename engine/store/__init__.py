@@ -22,13 +22,13 @@ from engine.errors import ItemNotFound
 from engine.filters import Filter
 from engine.store.conditions import condition
 from engine.store.database import Askers, Watch, connect, storage_errors
-from engine.store.facts import forget_facts, read_fields, write_facts
+from engine.store.facts import forget_facts, read_fields, read_types, write_facts
 from engine.store.matching import Matching
 from engine.store.models import EmbeddingRow, ItemRow, ModelRow, RemovalRow, StateRow
 from engine.store.records import ids_of, next_revision, signals_of, write_records
 from engine.store.regions import forget_regions
 from engine.store.rows import Changes, Record, State, encoded_rows, read_items, scan, slices, to_record
-from engine.store.twins import embeddings_of, files_of, looks, rename, uris_under
+from engine.store.twins import embeddings_of, looks, places_of, put_places, rename, uris_under
 from engine.store.words import forget_words, write_words
 from engine.types import Encoded, Fingerprint, Floats, Ids, Item, Signal
 
@@ -149,6 +149,11 @@ class Store:
             write_facts(session, {i: r.metadata for i, r in written.items()}, list(known.values()))
             write_words(session, written, list(known.values()))
 
+    def put_places(self, places: Mapping[str, tuple[int, str]]) -> None:
+        """Write (time in ns, place) of unchanged pictures by uri; no revision: nothing is made of it."""
+        with self.writing() as session:
+            put_places(session, places)
+
     def remove(self, uris: Sequence[str]) -> int:
         """Remove items, all or none; `ItemNotFound` names the first uri that is not there."""
         with self.writing() as session:
@@ -193,10 +198,10 @@ class Store:
             for uri, r in self.known(uris).items()
         }
 
-    def files_of(self, digests: Iterable[str]) -> dict[str, list[str]]:
-        """Return the uris of the picture files with these contents, by digest, the oldest first."""
+    def places_of(self, digests: Iterable[str]) -> dict[str, list[tuple[str, str | None]]]:
+        """Return uri and place of what has these contents, by digest, the oldest first."""
         with self.reading() as session:
-            return files_of(session, digests)
+            return places_of(session, digests)
 
     def embeddings_of(self, digests: Iterable[str]) -> dict[tuple[str, str], Encoded]:
         """Return what was made of these contents before, by (kind, digest)."""
@@ -236,6 +241,11 @@ class Store:
         """Return the type (number, text, boolean) of every metadata column, by name."""
         with self.reading() as session:
             return {name: kind for name, (_, kind) in read_fields(session).items()}
+
+    def types(self, but: Sequence[str] = ()) -> dict[str, str]:
+        """Return the types that columns must keep: those that other items have than the uris `but`."""
+        with self.reading() as session:
+            return read_types(session, but)
 
     def matching(self, tree: Filter) -> Ids:
         """Return the ids, ascending, of the items for which a filter holds."""

@@ -16,14 +16,13 @@ from engine.types import OWN, Encoded, Floats, Signal
 PAGE = 500  # uris at a time
 
 
-def files_of(session: Session, digests: Iterable[str]) -> dict[str, list[str]]:
-    """Return the uris of the picture files with these contents, by digest, the oldest first."""
-    found: dict[str, list[str]] = {}
+def places_of(session: Session, digests: Iterable[str]) -> dict[str, list[tuple[str, str | None]]]:
+    """Return uri and place of what has these contents, by digest, the oldest first."""
+    found: dict[str, list[tuple[str, str | None]]] = {}
     for some in slices(list(dict.fromkeys(digests))):
-        wanted = select(ItemRow.digest, ItemRow.uri)
-        wanted = wanted.where(ItemRow.digest.in_(some), ItemRow.picture == ItemRow.uri)
-        for digest, uri in session.execute(wanted.order_by(ItemRow.id)):
-            found.setdefault(digest, []).append(uri)
+        wanted = select(ItemRow.digest, ItemRow.uri, ItemRow.picture).where(ItemRow.digest.in_(some))
+        for digest, uri, picture in session.execute(wanted.order_by(ItemRow.id)):
+            found.setdefault(digest, []).append((uri, picture))
     return found
 
 
@@ -63,6 +62,13 @@ def rename(session: Session, moved: Mapping[str, str]) -> None:
     """Give items another uri; `moved` is new uri -> old uri."""
     for new, old in moved.items():
         session.execute(update(ItemRow).where(ItemRow.uri == old).values(uri=new))
+
+
+def put_places(session: Session, places: Mapping[str, tuple[int, str]]) -> None:
+    """Write where pictures are whose content is as it was: (time in ns, place) by the item's uri."""
+    for uri, (mtime_ns, place) in places.items():
+        here = update(ItemRow).where(ItemRow.uri == uri)
+        session.execute(here.values(mtime_ns=mtime_ns, picture=place))
 
 
 def uris_under(session: Session, prefix: str, after: str) -> Sequence[str]:

@@ -77,6 +77,11 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut(Unreadable):
+    """What else was said of an item that was found and could not be taken into it, and why."""
+
+
 Found: TypeAlias = PictureFile | PictureMember | PictureBytes | Words | Unreadable
 
 

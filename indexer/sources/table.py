@@ -16,7 +16,16 @@ from engine.errors import BadInput
 from engine.languages import is_unicode
 from indexer.sources import delimited, jsonl, parquet
 from indexer.sources.columns import Columns, choose_columns, describe
-from indexer.sources.found import Described, Found, PictureBytes, Reached, Reading, Unreadable, Words
+from indexer.sources.found import (
+    Described,
+    Found,
+    LeftOut,
+    PictureBytes,
+    Reached,
+    Reading,
+    Unreadable,
+    Words,
+)
 from indexer.sources.places import inner_uri, named_picture
 
 Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | str]]  # a number, and the row or why there is none
@@ -55,14 +64,29 @@ def read_table(path: Path, reading: Reading) -> Iterator[Found]:
 def found_in(table: Table, rows: Rows) -> Iterator[Found]:
     """Turn rows into what they hold, in their order."""
     waiting: Found | None = None
+    differ: set[str] = set()  # the columns in which the rows of the one that waits do
     for number, row in rows:
         found = _found(table, number, row)
         merged = _merged(waiting, found)
         if merged is None and waiting is not None:
-            yield waiting
+            yield from _told(waiting, differ)
+            differ = set()
+        elif waiting is not None:
+            differ |= _differ(waiting, found)
         waiting = merged or found
     if waiting is not None:
-        yield waiting
+        yield from _told(waiting, differ)
+
+
+def _told(found: Found, differ: set[str]) -> Iterator[Found]:
+    yield found
+    if differ:
+        columns = ", ".join(map(repr, sorted(differ)))
+        yield LeftOut(
+            found.uri,
+            f"its rows differ in {columns}, and the first one counts; "
+            "take that out of the table, or give each row a uri of its own",
+        )
 
 
 def _found(table: Table, number: int, row: Mapping[str, Any] | str) -> Found:
@@ -120,10 +144,26 @@ def _words(value: Any) -> str | None:
 
 
 def _merged(first: Found | None, second: Found) -> Found | None:
-    """Put two rows of one picture together, the metadata of the first staying; `None` for two items."""
+    """Put two rows of one picture together, in metadata the first row going before; `None` for two items."""
     if first is None or first.uri != second.uri:
         return None
-    if isinstance(first, Unreadable) or isinstance(second, Unreadable):
+    if isinstance(first, Unreadable) or isinstance(second, Unreadable) or _is_another(first, second):
         return None
     captions = dict.fromkeys((*first.described.captions, *second.described.captions))
-    return replace(first, described=replace(first.described, captions=tuple(captions)))
+    metadata = {**second.described.metadata, **first.described.metadata}
+    return replace(first, described=replace(first.described, captions=tuple(captions), metadata=metadata))
+
+
+def _is_another(first: Found, second: Found) -> bool:
+    """Say whether the second row brings a picture that is not the first one's."""
+    if isinstance(first, PictureBytes) and isinstance(second, PictureBytes):
+        return first.data != second.data
+    return not isinstance(second, type(first) | Words)
+
+
+def _differ(first: Found, second: Found) -> set[str]:
+    """Name the columns of which two rows say different things."""
+    if isinstance(first, Unreadable) or isinstance(second, Unreadable):
+        return set()
+    before = first.described.metadata
+    return {name for name, value in second.described.metadata.items() if before.get(name, value) != value}
