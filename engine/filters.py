@@ -23,7 +23,8 @@ from engine.errors import BadInput
 
 MAX_LENGTH = 10_000
 MAX_SIZE = 400  # SQLite refuses expressions nested deeper than 1,000
-Value: TypeAlias = str | float | bool
+LONG, LONGEST = 2**53, 2**63 - 1  # integers from here on run together as floats; there are none above
+Value: TypeAlias = str | float | bool  # an int is a long one
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
 
 GRAMMAR = r"""
@@ -171,7 +172,8 @@ class _Tree(Transformer):  # type: ignore[type-arg]
     negation = Not
 
     def number(self, digits: str) -> float:
-        return float(digits)
+        is_whole = digits.lstrip("+-").isdecimal() and len(digits) <= len(f"-{LONGEST}")
+        return int(digits) if is_whole and LONG <= abs(int(digits)) <= LONGEST else float(digits)
 
     def text(self, quoted: str) -> str:
         return str(quoted)[1:-1].replace('\\"', '"').replace("\\'", "'").replace("\\\\", "\\")

@@ -7,10 +7,24 @@ from difflib import get_close_matches
 from operator import eq, ge, gt, le, lt
 from typing import Any, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, literal_column, not_, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import aliased
 
 from engine.errors import BadInput
-from engine.filters import All, Compare, Filter, Has, Matches, Not, OneOf, Value
+from engine.filters import LONG, All, Compare, Filter, Has, Matches, Not, OneOf, Operator, Value
 from engine.filters import Any as AnyOf
 from engine.store.facts import type_of
 from engine.store.models import FactRow, ItemRow
@@ -19,6 +33,10 @@ from engine.store.words import quoted
 Fields = Mapping[str, tuple[int, str]]  # name -> (id, type)
 Leaf: TypeAlias = Compare | OneOf | Has | Matches
 OPERATORS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+ROUNDED: dict[Operator, Operator] = {
+    "<": "<=",
+    ">": ">=",
+}  # rounding keeps the order, and makes neighbors one
 # Columns that every item has, beside its metadata.
 BUILT_IN: dict[str, tuple[Any, str]] = {
     "id": (ItemRow.id, "number"),
@@ -83,7 +101,38 @@ def _of_metadata(leaf: Compare | OneOf | Has, fields: Fields) -> Select[int]:
         raise unknown_column(leaf.column, [*BUILT_IN, *fields])
     field_id, kind = fields[leaf.column]
     stored = FactRow.words if kind == "text" else FactRow.number
-    return select(FactRow.item_id).where(FactRow.field_id == field_id, _holds(leaf, stored, kind))
+    exactly = [_holds(leaf, _written(leaf.column), kind)] if _is_long(leaf) else []
+    near = _holds(_rounded(leaf) if exactly else leaf, stored, kind)
+    return select(FactRow.item_id).where(FactRow.field_id == field_id, near, *exactly)
+
+
+def _is_long(leaf: Compare | OneOf | Has) -> bool:
+    values = leaf.values if isinstance(leaf, OneOf) else [leaf.value] if isinstance(leaf, Compare) else []
+    return any(isinstance(value, int) and not isinstance(value, bool) for value in values)
+
+
+def _rounded(leaf: Compare | OneOf | Has) -> Compare | OneOf | Has:
+    """Allow all that a comparison with long integers does, and their neighbors, which are one float."""
+    match leaf:
+        case OneOf(column, values):
+            return OneOf(column, tuple(map(float, values)))
+        case Compare(column, operator, value):
+            return Compare(column, ROUNDED.get(operator, operator), float(value))
+        case _:
+            return leaf
+
+
+def number_of(column: str) -> ColumnElement[Any]:
+    """Give the number that a fact of a column stands for: where a float cannot hold it, what the item has."""
+    return case((func.abs(FactRow.number) < LONG, FactRow.number), else_=_written(column))
+
+
+def _written(column: str) -> ScalarSelect[Any]:
+    """Select the value of a column as the item has it, each digit of a long integer."""
+    item = aliased(ItemRow)
+    pair = func.json_each(item.details).table_valued("key", "value", joins_implicitly=True)
+    value = select(pair.c.value).where(item.id == FactRow.item_id, pair.c.key == column)
+    return value.correlate(FactRow).scalar_subquery()
 
 
 def _holds(leaf: Compare | OneOf | Has, stored: Any, kind: str) -> ColumnElement[bool]:

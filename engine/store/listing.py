@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from engine.errors import BadInput
 from engine.filters import Filter, parse
 from engine.store import Store
-from engine.store.conditions import BUILT_IN, condition, unknown_column
+from engine.store.conditions import BUILT_IN, condition, number_of, unknown_column
 from engine.store.facts import read_fields
 from engine.store.models import FactRow, ItemRow
 from engine.store.rows import slices, to_item
@@ -75,7 +75,7 @@ class Listing:
                 value, kind, of = ItemRow.kind, "text", select().select_from(ItemRow)
             elif column in fields:
                 field_id, kind = fields[column]
-                value = FactRow.words if kind == "text" else FactRow.number
+                value = FactRow.words if kind == "text" else number_of(column)
                 of = select().select_from(FactRow).join(ItemRow, ItemRow.id == FactRow.item_id)
                 of = of.where(FactRow.field_id == field_id)
             else:
