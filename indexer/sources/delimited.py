@@ -15,7 +15,8 @@ from indexer.sources.found import Reached
 
 SAMPLE = 1000  # rows that decide what type a column has
 MAX_FIELD = 16 * 1024 * 1024  # characters; Python's own limit of 131,072 would end the file at a long caption
-INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # not 007: what is padded with zeros is a code, not a number
+INTEGER = re.compile(r"-?(0|[1-9]\d*)")  # not 007: what is padded with zeros is a code, not a number,
+LARGEST = 2**63 - 1  # and so is what has more than 64 bits
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -102,7 +103,13 @@ def _kind(values: list[str]) -> str:
         return "text"
     if all(value.lower() in ("true", "false") for value in filled):
         return "boolean"
-    return "number" if all(NUMBER.fullmatch(value) for value in filled) else "text"
+    return "number" if all(map(_is_number, filled)) else "text"
+
+
+def _is_number(words: str) -> bool:
+    if INTEGER.fullmatch(words):
+        return len(words) <= len(str(-LARGEST)) and abs(int(words)) <= LARGEST
+    return NUMBER.fullmatch(words) is not None
 
 
 def _typed(row: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def _typed(row: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, Any]:
 
 def _value(value: str, kind: str) -> Any:
     words = value.strip()
-    if kind == "number" and NUMBER.fullmatch(words):
+    if kind == "number" and _is_number(words):
         return int(words) if INTEGER.fullmatch(words) else float(words)
     if kind == "boolean" and words.lower() in ("true", "false"):
         return words.lower() == "true"

@@ -108,8 +108,11 @@ def _samples(path: Path, reached: Reached) -> Iterator[_Sample | Unreadable]:
                 if sample is not None:
                     yield sample
                 sample = _Sample(key)
-            if is_picture(name.name):
-                sample.picture = sample.picture or (str(name), content)
+            if is_picture(name.name) and sample.picture is not None:
+                uri = inner_uri("tar", path, str(name))
+                yield Unreadable(uri, f"its key has {sample.picture[0]} already; give it a key of its own")
+            elif is_picture(name.name):
+                sample.picture = str(name), content
             elif isinstance(content, bytes):
                 sample.parts["." + suffix.lower()] = content
         if sample is not None:

@@ -49,6 +49,15 @@ def test_members_of_one_key_are_one_item(
     assert index(empty, [path]) == Report(unchanged=3)
 
 
+def test_a_second_picture_of_a_key_is_told(tmp_path: Path, empty: SearchEngine) -> None:
+    path = write_tar(tmp_path / "s.tar", {"a.png": png("red"), "a.jpg": png("blue"), "a.txt": b"the first"})
+
+    assert index(empty, [path]) == Report(
+        added=1, failed={f"tar:{path}#a.jpg": "its key has a.png already; give it a key of its own"}
+    )
+    assert empty.find(f"tar:{path}#a.png").text == "the first"
+
+
 def test_a_member_is_shown_from_its_place_and_nothing_is_copied(tmp_path: Path, empty: SearchEngine) -> None:
     path = write_tar(tmp_path / "s.tar", members())
     index(empty, [path])
