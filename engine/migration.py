@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine.comparison import Comparison, compare
 from engine.encoders import Encoder
-from engine.errors import BadInput, BadPicture, GalleryMismatch, ModelUnavailable
+from engine.errors import BadInput, BadPicture, GalleryMismatch
 from engine.gallery import Gallery
 from engine.generation import forget_model
 from engine.models import load_model
@@ -41,7 +41,8 @@ Progress: TypeAlias = Callable[[int, int], None]  # vectors made, of how many
 class Migrated:
     """What a migration did: vectors made in this run, and why some could not be, by uri.
 
-    `switched` says whether the new model is searched now; it is not where pictures are missing.
+    `switched` says whether the new model is searched now; it is not where pictures are missing. `uncompared`
+    says why two models could not be compared.
     """
 
     old: str
@@ -50,6 +51,7 @@ class Migrated:
     missing: Mapping[str, str]
     comparison: Comparison | None
     switched: bool
+    uncompared: str = ""
 
 
 def migrate(
@@ -63,10 +65,11 @@ def migrate(
 ) -> Migrated:
     """Make vectors of another model for every item, compare both models, and exchange them.
 
-    The comparison asks `queries`, else captions and texts of the gallery. An item whose picture cannot be
-    read any more keeps the gallery at its old model, unless `allow_missing`: then it is kept without
-    a vector. The old vectors stay for `go_back` until `finish` or the next migration. Raises `BadInput`
-    when there is nothing to change, `GalleryBusy` when another process migrates, or writes at the exchange.
+    The comparison asks `queries`, else captions, else texts, else pictures of the gallery. An item whose
+    picture cannot be read any more keeps the gallery at its old model, unless `allow_missing`: then it is
+    kept without a vector. The old vectors stay for `go_back` until `finish` or the next migration. Raises
+    `BadInput` when there is nothing to change, `GalleryBusy` when another process migrates, or writes at the
+    exchange.
     """
     with _opened(path) as (gallery, store, state):
         loaded = load_model(model, device)
@@ -91,20 +94,12 @@ def migrate(
         new = Serving(gallery, store, new_state, device=device, index=None, loaded=loaded)
         old.refresh(state)
         new.generation.catch_up(new.store)
-        comparison = _compared(old, new, queries)
+        compared = compare(old, new, queries)
         new.generation.revision = revision
         new.save()
         switched = run.switch(allow_missing)
-        return Migrated(state.model, model, run.made, run.missing, comparison, switched)
-
-
-def _compared(old: Serving, new: Serving, queries: Sequence[str] | None) -> Comparison | None:
-    """Compare both models, unless the weights that made the old vectors are not here any more."""
-    try:
-        old.load()
-    except (GalleryMismatch, ModelUnavailable):
-        return None
-    return compare(old, new, queries)
+        comparison, uncompared = (None, compared) if isinstance(compared, str) else (compared, "")
+        return Migrated(state.model, model, run.made, run.missing, comparison, switched, uncompared)
 
 
 def go_back(

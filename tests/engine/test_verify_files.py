@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
-import torch
 
 from engine import Item, SearchEngine, files
 from engine.checksums import FILE, changed_files
@@ -16,12 +14,6 @@ from engine.files import file_print
 from engine.verify import Problem, verify
 
 ITEMS = 1200
-NAME = "crosslight-verify-test"
-CONFIG = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
 
 
 @pytest.fixture(params=["flat", "hnsw", "ivf", "ivf-sq8"])
@@ -92,14 +84,9 @@ def test_checksums_that_are_damaged_are_named(engine: SearchEngine, gallery: Pat
 
 
 @pytest.fixture
-def with_tokens(photos: Path, gallery: Path, tmp_path: Path) -> Path:
+def with_tokens(photos: Path, gallery: Path, clip: str) -> Path:
     """A gallery of eight pictures and a text with tokens, by a small real open_clip model."""
-    (tmp_path / f"{NAME}.json").write_text(json.dumps(CONFIG))
-    open_clip.add_model_config(tmp_path / f"{NAME}.json")
-    torch.manual_seed(0)
-    torch.save(open_clip.create_model(NAME).state_dict(), tmp_path / "weights.pt")
-    key = f"open_clip:{NAME}@{tmp_path / 'weights.pt'}"
-    with SearchEngine.open(gallery, model=key, device="cpu") as engine:
+    with SearchEngine.open(gallery, model=clip, device="cpu") as engine:
         engine.add([*sorted(photos.iterdir()), Item("t", "text", "a red card")])
     assert verify(gallery) == []
     return gallery
