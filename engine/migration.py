@@ -7,12 +7,12 @@ or changed meanwhile are taken along, because what is left to do is always asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from PIL import Image
 
@@ -29,7 +29,6 @@ from engine.store.candidate import Candidate, Wanted, candidates
 from engine.store.rows import State
 from engine.types import Encoded, Signal
 
-T = TypeVar("T")
 PAGE = 256  # vectors asked for at a time
 BATCH = 32  # of them encoded at once, in one transaction, and
 BATCH_PIXELS = 48_000_000  # fewer where the pictures are large
@@ -207,28 +206,32 @@ class _Run:
         return picture.image
 
     def _make(self, batch: Sequence[Wanted], reading: Sequence[Future[Image.Image | str]]) -> None:
-        pictures: list[tuple[Wanted, Image.Image]] = []
-        texts: list[tuple[Wanted, str]] = []
+        sources: list[tuple[Wanted, Image.Image | str]] = []
         for wanted, future in zip(batch, reading, strict=True):
             try:
-                source = future.result()
+                sources.append((wanted, future.result()))
             except BadPicture as error:
                 self.missing[wanted.uri] = str(error)
-                continue
-            if isinstance(source, str):
-                texts.append((wanted, source))
-            else:
-                pictures.append((wanted, source))
-        if not pictures and not texts:
+        if not sources:
             return
-        encoder = self._load()
-        words = _paired(texts, encoder.encode_text)
-        words = [(w, Encoded(made.vectors) if w.picture else made) for w, made in words]  # as engine.changes
-        made = _paired(pictures, encoder.encode_image) + words
-        self.candidate.keep(made)
-        self.made += len(made)
-        self.done += len(made)
+        made = self._encoded(sources)
+        self.candidate.keep([(wanted, made[_content(wanted)]) for wanted, _ in sources])
+        self.made += len(sources)
+        self.done += len(sources)
         self.progress(self.done, self.total)
+
+    def _encoded(self, sources: Sequence[tuple[Wanted, Image.Image | str]]) -> dict[tuple[str, str], Encoded]:
+        """Encode each content once, however many uris it has and whichever batches they are in."""
+        encoder = self._load()
+        made = self.store.of(self.candidate.model_id).embeddings_of(wanted.digest for wanted, _ in sources)
+        new = {_content(wanted): source for wanted, source in sources if _content(wanted) not in made}
+        pictures = {content: source for content, source in new.items() if not isinstance(source, str)}
+        texts = {content: source for content, source in new.items() if isinstance(source, str)}
+        if pictures:
+            made |= _rows(pictures, encoder.encode_image(list(pictures.values())))
+        if texts:
+            made |= _rows(texts, encoder.encode_text(list(texts.values())))
+        return made
 
     def _load(self) -> Encoder:
         if self.encoder is None:
@@ -242,10 +245,14 @@ class _Run:
         return self.encoder
 
 
-def _paired(
-    sources: list[tuple[Wanted, T]], encode: Callable[[list[T]], Encoded]
-) -> list[tuple[Wanted, Encoded]]:
-    if not sources:
-        return []
-    encoded = encode([source for _, source in sources])
-    return [(wanted, encoded.row(place)) for place, (wanted, _) in enumerate(sources)]
+def _content(wanted: Wanted) -> tuple[str, str]:
+    """Return what a vector is made of: an item by its kind and digest, a caption by its words."""
+    if wanted.signal is Signal.VISUAL:
+        return "image", wanted.digest
+    return ("text", wanted.digest) if wanted.picture is None else ("caption", wanted.text)
+
+
+def _rows(contents: Iterable[tuple[str, str]], encoded: Encoded) -> dict[tuple[str, str], Encoded]:
+    """Give each content its row; no reranker reads the tokens of captions, so none are kept."""
+    rows = {content: encoded.row(place) for place, content in enumerate(contents)}
+    return {c: Encoded(row.vectors) if c[0] == "caption" else row for c, row in rows.items()}
