@@ -10,6 +10,7 @@ migration.lock  held by the one process that changes the model, with migration.j
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -101,9 +102,11 @@ class Gallery:
             lock.release()
 
     def holder(self, note: str = "writer.json") -> str | None:
-        """Describe the writer as its own note does, if there is one."""
+        """Describe the writer as its own note does, while it holds the lock: who is killed leaves a note."""
         try:
             said = json.loads((self.path / note).read_text("utf-8"))
+            if not _is_held((self.path / note).with_suffix(".lock")):
+                return None
             return f"process {said['pid']} on {said['host']} since {said['since']} ({said['command']})"
         except (OSError, ValueError, KeyError):
             return None
@@ -173,3 +176,13 @@ def _file_lock(path: Path) -> FileLock:
     from filelock import FileLock  # loaded by who writes: a first search from a shell would wait for it
 
     return FileLock(path, timeout=0, thread_local=False)
+
+
+def _is_held(lock: Path) -> bool:
+    """Say whether any process holds a lock, this one too, by taking a share of it for a moment."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
