@@ -4,6 +4,8 @@ gallery.db      SQLite, the truth
 generations/    index and token files derived from it, one directory a revision
 uploads/        pictures that were handed over as bytes, by their SHA-256
 thumbs/         a cache of thumbnails
+trained/        what the gallery has learned, see engine.learned
+server/         what a service keeps of the galleries it serves: keys.json is who may use it, by hashes
 writer.lock     held by the one process that writes; writer.json tells who it is
 migration.lock  held by the one process that changes the model, with migration.json
 """
@@ -45,6 +47,8 @@ class Gallery:
         self.database = path / "gallery.db"
         self.generations = path / "generations"
         self.uploads = path / "uploads"
+        self.server = path / "server"
+        self.keys = self.server / "keys.json"
 
     @cached_property
     def _lock(self) -> FileLock:
