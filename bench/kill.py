@@ -58,6 +58,7 @@ class Ground:
     folder: Path
     gallery: Path
     chance: random.Random
+    copied: Contents = field(default_factory=dict)  # what the last snapshot was of
     typical: dict[str, float] = field(default_factory=dict)  # seconds a work takes
     killed: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
@@ -134,10 +135,12 @@ def remove(ground: Ground) -> tuple[Callable[[], None], Contents]:
 def copy(ground: Ground) -> tuple[Callable[[], None], Contents]:
     target = ground.gallery.with_name("copy.gallery")
     if target.exists():
-        check(target)  # it is there, so it must be whole, and the last one has cleared away what others left
-        assert not list(target.parent.glob(f".{target.name}.*"))
+        assert contents(target) == ground.copied, "a copy is there, and not whole"
+        check(target)
+        assert not list(target.parent.glob(f".{target.name}.*")), "what killed ones left was not removed"
         shutil.rmtree(target)
-    return lambda: snapshot(ground.gallery, target), contents(ground.gallery)
+    ground.copied = contents(ground.gallery)
+    return lambda: snapshot(ground.gallery, target), ground.copied
 
 
 def repair(ground: Ground) -> tuple[Callable[[], None], Contents]:
