@@ -6,7 +6,8 @@ Each point forks a process that is warm already and lets it do one thing as the 
 with --sync, remove, snapshot, verify --repair, migrate), with small batches and an index that is saved all
 the time. It is sent SIGKILL after a random share of the time that the work takes when it is left alone. Then
 the gallery is opened: every item must be as it was before the work or as it is to be after it, each with one
-vector of the model that is searched, `verify` must find nothing, and a search must find every picture.
+vector and tokens of the model that is searched, `verify` must find nothing, a search must find every picture,
+and nobody may be named as the writer.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 from PIL import Image
 
 import engine.migration
@@ -40,9 +42,11 @@ from engine import SearchEngine
 from engine.encoders.color import ColorEncoder
 from engine.pictures import file_uri
 from engine.snapshot import snapshot
+from engine.types import Encoded
 from engine.verify import verify
 
 PICTURES = 24
+TOKENS = 3  # a picture
 COLORS = ("red", "blue", "lime", "navy", "gold", "teal", "pink", "gray")
 Contents: TypeAlias = dict[str, str]  # uri -> SHA-256 of what was encoded
 
@@ -54,10 +58,11 @@ class Ground:
     folder: Path
     gallery: Path
     chance: random.Random
+    copied: Contents = field(default_factory=dict)  # what the last snapshot was of
     typical: dict[str, float] = field(default_factory=dict)  # seconds a work takes
     killed: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
-    changed: Counter[str] = field(default_factory=Counter)  # killed after something had been committed
+    changed: Counter[str] = field(default_factory=Counter)  # killed after something had been written
 
     def paint(self, name: str) -> None:
         size = (self.chance.randrange(4, 12), self.chance.randrange(4, 12))
@@ -70,7 +75,7 @@ class Ground:
 
 
 def contents(gallery: Path) -> Contents:
-    """Read what a gallery holds, past the engine; each item must have one vector of the model searched."""
+    """Read what a gallery holds, past the engine; each item must have one vector and tokens of the model."""
     if not (gallery / "gallery.db").exists():
         return {}
     with closing(sqlite3.connect(gallery / "gallery.db")) as raw:
@@ -78,7 +83,7 @@ def contents(gallery: Path) -> Contents:
             return {}
         rows = raw.execute(
             "SELECT uri, digest, (SELECT count(*) FROM embeddings AS e, state AS s "
-            "WHERE e.item_id = items.id AND e.model_id = s.model_id) FROM items"
+            "WHERE e.item_id = items.id AND e.model_id = s.model_id AND e.tokens IS NOT NULL) FROM items"
         ).fetchall()
     assert all(count == 1 for _, _, count in rows), "an item without its vector, or with two"
     return {uri: digest for uri, digest, _ in rows}
@@ -93,6 +98,7 @@ def check(gallery: Path) -> None:
     assert not problems, problems
     with SearchEngine.open(gallery, device="cpu") as opened:
         state = opened.info()
+        assert state["writer"] is None, state["writer"]
         ColorEncoder.stamp = str(state["stamp"])
         found = [hit.item.uri for hit in opened.search("red", k=1000)]
     assert sorted(found) == sorted(held), "a search does not find what the store holds"
@@ -129,9 +135,12 @@ def remove(ground: Ground) -> tuple[Callable[[], None], Contents]:
 def copy(ground: Ground) -> tuple[Callable[[], None], Contents]:
     target = ground.gallery.with_name("copy.gallery")
     if target.exists():
-        check(target)  # it is there, so it must be whole
+        assert contents(target) == ground.copied, "a copy is there, and not whole"
+        check(target)
+        assert not list(target.parent.glob(f".{target.name}.*")), "what killed ones left was not removed"
         shutil.rmtree(target)
-    return lambda: snapshot(ground.gallery, target), contents(ground.gallery)
+    ground.copied = contents(ground.gallery)
+    return lambda: snapshot(ground.gallery, target), ground.copied
 
 
 def repair(ground: Ground) -> tuple[Callable[[], None], Contents]:
@@ -160,7 +169,7 @@ def one_point(ground: Ground, name: str) -> None:
     """Do one work in a process of its own, kill it at a random moment, and check what is left."""
     before = contents(ground.gallery)
     work, after = WORKS[name](ground)
-    revision = revision_of(ground.gallery)
+    trace = written(ground.gallery)
     start = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -171,7 +180,7 @@ def one_point(ground: Ground, name: str) -> None:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         ground.killed[name] += 1
-        ground.changed[name] += revision_of(ground.gallery) != revision
+        ground.changed[name] += written(ground.gallery) != trace
     else:
         assert os.waitstatus_to_exitcode(status) == 0, f"{name} failed by itself"
         ground.finished[name] += 1
@@ -187,12 +196,14 @@ def one_point(ground: Ground, name: str) -> None:
     assert not lost, f"{name} lost {sorted(lost)}"
 
 
-def revision_of(gallery: Path) -> int:
+def written(gallery: Path) -> tuple[object, ...]:
+    """Tell what is no longer the same once a work has committed, saved an index, or begun a copy."""
+    names = sorted(path.name for path in [*gallery.glob("generations/*"), *gallery.parent.glob(".copy*")])
     if not contents(gallery):
-        return 0
+        return 0, 0, names
     with closing(sqlite3.connect(gallery / "gallery.db")) as raw:
-        (revision,) = raw.execute("SELECT revision FROM state").fetchone()
-        return int(revision)
+        counted = "SELECT revision, (SELECT count(*) FROM embeddings) FROM state"
+        return *raw.execute(counted).fetchone(), names
 
 
 def run_in_child(work: Callable[[], None]) -> None:
@@ -205,6 +216,18 @@ def run_in_child(work: Callable[[], None]) -> None:
         os.write(said, traceback.format_exc().encode())
         os._exit(1)
     os._exit(0)
+
+
+def give_tokens() -> None:
+    """Let the stand-in for a model make tokens too, of what its vectors say."""
+    plain = ColorEncoder.encode_image
+
+    def encode_image(encoder: ColorEncoder, images: Sequence[Image.Image]) -> Encoded:
+        vectors = plain(encoder, images).vectors
+        tokens = np.repeat((127 * vectors[:, None]).astype(np.int8), TOKENS, axis=1)  # (n, T, D)
+        return Encoded(vectors, tokens, np.full(len(vectors), TOKENS, dtype=np.int16))
+
+    ColorEncoder.encode_image = encode_image  # type: ignore[assignment,method-assign]
 
 
 def warm(scratch: Ground) -> None:
@@ -224,6 +247,7 @@ def main() -> None:
     options = parser.parse_args()
     indexer.pipeline.BATCH = engine.migration.BATCH = 4
     engine.search.SAVE_AT_LEAST, engine.search.SAVE_SHARE = 8, 10**9
+    give_tokens()
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder) / "pictures", Path(folder) / "g.gallery", random.Random(options.seed))
@@ -237,7 +261,7 @@ def main() -> None:
                 shutil.rmtree(ground.gallery, ignore_errors=True)
     for name in options.works:
         killed, changed, done = ground.killed[name], ground.changed[name], ground.finished[name]
-        print(f"{name}: {killed} killed, {changed} of them after a commit; {done} ran to their end")
+        print(f"{name}: {killed} killed, {changed} of them after it had written; {done} ran to their end")
     seconds = time.monotonic() - start
     print(
         f"{ground.killed.total()} kills in {seconds:.0f} s, seed {options.seed}: nothing lost, nothing twice."

@@ -4,12 +4,15 @@ gallery.db      SQLite, the truth
 generations/    index and token files derived from it, one directory a revision
 uploads/        pictures that were handed over as bytes, by their SHA-256
 thumbs/         a cache of thumbnails
+trained/        what the gallery has learned, see engine.learned
+server/         what a service keeps of the galleries it serves: keys.json is who may use it, by hashes
 writer.lock     held by the one process that writes; writer.json tells who it is
 migration.lock  held by the one process that changes the model, with migration.json
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -44,6 +47,8 @@ class Gallery:
         self.database = path / "gallery.db"
         self.generations = path / "generations"
         self.uploads = path / "uploads"
+        self.server = path / "server"
+        self.keys = self.server / "keys.json"
 
     @cached_property
     def _lock(self) -> FileLock:
@@ -101,9 +106,11 @@ class Gallery:
             lock.release()
 
     def holder(self, note: str = "writer.json") -> str | None:
-        """Describe the writer as its own note does, if there is one."""
+        """Describe the writer as its own note does, while it holds the lock: who is killed leaves a note."""
         try:
             said = json.loads((self.path / note).read_text("utf-8"))
+            if not _is_held((self.path / note).with_suffix(".lock")):
+                return None
             return f"process {said['pid']} on {said['host']} since {said['since']} ({said['command']})"
         except (OSError, ValueError, KeyError):
             return None
@@ -173,3 +180,13 @@ def _file_lock(path: Path) -> FileLock:
     from filelock import FileLock  # loaded by who writes: a first search from a shell would wait for it
 
     return FileLock(path, timeout=0, thread_local=False)
+
+
+def _is_held(lock: Path) -> bool:
+    """Say whether any process holds a lock, this one too, by taking a share of it for a moment."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False

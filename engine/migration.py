@@ -7,18 +7,18 @@ or changed meanwhile are taken along, because what is left to do is always asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from PIL import Image
 
 from engine.comparison import Comparison, compare
 from engine.encoders import Encoder
-from engine.errors import BadInput, BadPicture, GalleryMismatch, ModelUnavailable
+from engine.errors import BadInput, BadPicture, GalleryMismatch
 from engine.gallery import Gallery
 from engine.generation import forget_model
 from engine.models import load_model
@@ -29,7 +29,6 @@ from engine.store.candidate import Candidate, Wanted, candidates
 from engine.store.rows import State
 from engine.types import Encoded, Signal
 
-T = TypeVar("T")
 PAGE = 256  # vectors asked for at a time
 BATCH = 32  # of them encoded at once, in one transaction, and
 BATCH_PIXELS = 48_000_000  # fewer where the pictures are large
@@ -41,7 +40,8 @@ Progress: TypeAlias = Callable[[int, int], None]  # vectors made, of how many
 class Migrated:
     """What a migration did: vectors made in this run, and why some could not be, by uri.
 
-    `switched` says whether the new model is searched now; it is not where pictures are missing.
+    `switched` says whether the new model is searched now; it is not where pictures are missing. `uncompared`
+    says why two models could not be compared.
     """
 
     old: str
@@ -50,6 +50,7 @@ class Migrated:
     missing: Mapping[str, str]
     comparison: Comparison | None
     switched: bool
+    uncompared: str = ""
 
 
 def migrate(
@@ -63,10 +64,11 @@ def migrate(
 ) -> Migrated:
     """Make vectors of another model for every item, compare both models, and exchange them.
 
-    The comparison asks `queries`, else captions and texts of the gallery. An item whose picture cannot be
-    read any more keeps the gallery at its old model, unless `allow_missing`: then it is kept without
-    a vector. The old vectors stay for `go_back` until `finish` or the next migration. Raises `BadInput`
-    when there is nothing to change, `GalleryBusy` when another process migrates, or writes at the exchange.
+    The comparison asks `queries`, else captions, else texts, else pictures of the gallery. An item whose
+    picture cannot be read any more keeps the gallery at its old model, unless `allow_missing`: then it is
+    kept without a vector. The old vectors stay for `go_back` until `finish` or the next migration. Raises
+    `BadInput` when there is nothing to change, `GalleryBusy` when another process migrates, or writes at the
+    exchange.
     """
     with _opened(path) as (gallery, store, state):
         loaded = load_model(model, device)
@@ -91,20 +93,12 @@ def migrate(
         new = Serving(gallery, store, new_state, device=device, index=None, loaded=loaded)
         old.refresh(state)
         new.generation.catch_up(new.store)
-        comparison = _compared(old, new, queries)
+        compared = compare(old, new, queries)
         new.generation.revision = revision
         new.save()
         switched = run.switch(allow_missing)
-        return Migrated(state.model, model, run.made, run.missing, comparison, switched)
-
-
-def _compared(old: Serving, new: Serving, queries: Sequence[str] | None) -> Comparison | None:
-    """Compare both models, unless the weights that made the old vectors are not here any more."""
-    try:
-        old.load()
-    except (GalleryMismatch, ModelUnavailable):
-        return None
-    return compare(old, new, queries)
+        comparison, uncompared = (None, compared) if isinstance(compared, str) else (compared, "")
+        return Migrated(state.model, model, run.made, run.missing, comparison, switched, uncompared)
 
 
 def go_back(
@@ -212,28 +206,32 @@ class _Run:
         return picture.image
 
     def _make(self, batch: Sequence[Wanted], reading: Sequence[Future[Image.Image | str]]) -> None:
-        pictures: list[tuple[Wanted, Image.Image]] = []
-        texts: list[tuple[Wanted, str]] = []
+        sources: list[tuple[Wanted, Image.Image | str]] = []
         for wanted, future in zip(batch, reading, strict=True):
             try:
-                source = future.result()
+                sources.append((wanted, future.result()))
             except BadPicture as error:
                 self.missing[wanted.uri] = str(error)
-                continue
-            if isinstance(source, str):
-                texts.append((wanted, source))
-            else:
-                pictures.append((wanted, source))
-        if not pictures and not texts:
+        if not sources:
             return
-        encoder = self._load()
-        words = _paired(texts, encoder.encode_text)
-        words = [(w, Encoded(made.vectors) if w.picture else made) for w, made in words]  # as engine.changes
-        made = _paired(pictures, encoder.encode_image) + words
-        self.candidate.keep(made)
-        self.made += len(made)
-        self.done += len(made)
+        made = self._encoded(sources)
+        self.candidate.keep([(wanted, made[_content(wanted)]) for wanted, _ in sources])
+        self.made += len(sources)
+        self.done += len(sources)
         self.progress(self.done, self.total)
+
+    def _encoded(self, sources: Sequence[tuple[Wanted, Image.Image | str]]) -> dict[tuple[str, str], Encoded]:
+        """Encode each content once, however many uris it has and whichever batches they are in."""
+        encoder = self._load()
+        made = self.store.of(self.candidate.model_id).embeddings_of(wanted.digest for wanted, _ in sources)
+        new = {_content(wanted): source for wanted, source in sources if _content(wanted) not in made}
+        pictures = {content: source for content, source in new.items() if not isinstance(source, str)}
+        texts = {content: source for content, source in new.items() if isinstance(source, str)}
+        if pictures:
+            made |= _rows(pictures, encoder.encode_image(list(pictures.values())))
+        if texts:
+            made |= _rows(texts, encoder.encode_text(list(texts.values())))
+        return made
 
     def _load(self) -> Encoder:
         if self.encoder is None:
@@ -247,10 +245,14 @@ class _Run:
         return self.encoder
 
 
-def _paired(
-    sources: list[tuple[Wanted, T]], encode: Callable[[list[T]], Encoded]
-) -> list[tuple[Wanted, Encoded]]:
-    if not sources:
-        return []
-    encoded = encode([source for _, source in sources])
-    return [(wanted, encoded.row(place)) for place, (wanted, _) in enumerate(sources)]
+def _content(wanted: Wanted) -> tuple[str, str]:
+    """Return what a vector is made of: an item by its kind and digest, a caption by its words."""
+    if wanted.signal is Signal.VISUAL:
+        return "image", wanted.digest
+    return ("text", wanted.digest) if wanted.picture is None else ("caption", wanted.text)
+
+
+def _rows(contents: Iterable[tuple[str, str]], encoded: Encoded) -> dict[tuple[str, str], Encoded]:
+    """Give each content its row; no reranker reads the tokens of captions, so none are kept."""
+    rows = {content: encoded.row(place) for place, content in enumerate(contents)}
+    return {c: Encoded(row.vectors) if c[0] == "caption" else row for c, row in rows.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from engine import checksums
 from engine.batching import Batched, ModelThread
 from engine.budget import Pace
 from engine.errors import GalleryMismatch
@@ -121,7 +122,7 @@ class Serving:
 
     def _exchange(self, fresh: Generation) -> None:
         """Write a generation, and search it from then on."""
-        fresh.save(self.files.generations, self.gallery)
+        checksums.save(fresh, self.files.generations, self.gallery)
         with self.view_lock:
             self.generation = fresh
         give_back()

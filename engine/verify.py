@@ -7,20 +7,26 @@ and made again from the store, without the model.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from engine import checksums
 from engine.files import disk_errors
 from engine.gallery import UPLOAD_SCHEME, Gallery
 from engine.generation import Generation, View, latest, unusable
+from engine.index import AUTO
 from engine.store import Store
 from engine.store.health import integrity, mend_words, pictures, uncaptioned, without_embeddings, words_astray
+from engine.store.rows import State
 from engine.types import PLACES, Encoded, Floats, Ids, Place
+
+HEADER = "header.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,8 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
         state = store.state()
         if state is None:
             return [Problem(str(gallery.database), "holds no gallery yet", mendable=False)]
-        generation = latest(gallery.generations, state, None)
+        generation, found = _saved(gallery.generations, state)
         generation.catch_up(store)
-        found = [
-            Problem(f"generation {name}", "is cut, changed, of another gallery, or newer", mendable=True)
-            for name in unusable(gallery.generations, state)
-        ]
         found += problems(store, gallery, generation)
         if repair and any(problem.mendable for problem in found):
             with gallery.writing(), disk_errors(path):
@@ -55,7 +57,7 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
                 shutil.rmtree(gallery.generations, ignore_errors=True)
                 fresh = Generation(generation.kind, state.model_id)
                 fresh.catch_up(store)
-                fresh.settled().save(gallery.generations, state.gallery)
+                checksums.save(fresh.settled(), gallery.generations, state.gallery)
         return found
 
 
@@ -73,6 +75,32 @@ def problems(store: Store, gallery: Gallery, generation: Generation) -> Iterator
         )
     yield from _derived(store, generation)
     yield from _uploads(store, gallery)
+
+
+def _saved(generations: Path, state: State) -> tuple[Generation, list[Problem]]:
+    """Read all that was saved in full; return the newest generation, empty where one is damaged."""
+    cut = unusable(generations, state)
+    paths = [path for path in sorted(generations.glob("[0-9]*.*")) if path.name not in cut]
+    changed = [(path, name) for path in paths for name in checksums.changed_files(path)]
+    found = [
+        Problem(f"generation {name}", "is cut, changed, of another gallery, or newer", mendable=True)
+        for name in cut
+    ]
+    found += [
+        Problem(f"generation {path.name}", f"{name} is not as it was written", mendable=True)
+        for path, name in changed
+    ]
+    if not changed:
+        return latest(generations, state, None), found
+    return Generation(_kind(changed, state), state.model_id), found  # what is damaged is not loaded
+
+
+def _kind(changed: Sequence[tuple[Path, str]], state: State) -> str:
+    """Return the kind of index that a generation of the model was to have, if its header is whole."""
+    for path, _ in changed:
+        if path.name.startswith(f"{state.model_id}.") and (path, HEADER) not in changed:
+            return str(json.loads((path / HEADER).read_text("utf-8"))["index"])
+    return AUTO
 
 
 def _derived(store: Store, generation: Generation) -> Iterator[Problem]:

@@ -79,7 +79,7 @@ def migrate(
                 progress=progress,
             )
     if model is not None and done.switched and done.comparison is None:
-        note("the models were not compared: the weights that made the old vectors are not here any more")
+        note(f"the models were not compared: {done.uncompared}")
     if as_json and done.switched:
         show_json(_document(gallery, done))
     elif not as_json:
@@ -131,7 +131,8 @@ def comparison_table(done: Migrated, comparison: Comparison) -> Table:
     table.add_column("model")
     for title in (*cuts, "overlap@10"):
         table.add_column(title, justify="right")
-    shared = f"{comparison.overlap:.0%} of the hits of {comparison.queries} queries"
+    asked = "queries" if comparison.asked == "texts" else "pictures that ask for others"
+    shared = f"{comparison.overlap:.0%} of the hits of {comparison.queries} {asked}"
     for name, key, overlap in (("old", done.old, ""), ("new", done.new, shared)):
         table.add_row(plain(key), *(f"{comparison.recall[name][cut]:.1f}" for cut in cuts), overlap)
     return table
@@ -158,9 +159,11 @@ def _document(gallery: Path, done: Migrated) -> dict[str, Any]:
         if found is None
         else {
             "queries": found.queries,
+            "asked": found.asked,
             "overlap@10": round(found.overlap, 4),
             "recall": {key: dict(values) for key, values in found.recall.items()},
         },
+        "uncompared": done.uncompared or None,
         "switched": done.switched,
     }
 

@@ -12,6 +12,7 @@ from pydantic_settings import NoDecode
 from api.http.fetching import Fetcher
 from engine.dialogue import TIME_TO_LIVE, Endpoint
 from engine.errors import BadInput
+from engine.gallery import Gallery
 from engine.telling import DEFAULT as TELLER
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -125,12 +126,12 @@ class Settings:
     @property
     def state(self) -> Path:
         """The folder of what the service itself keeps: keys, jobs, answers to repeated requests."""
-        return self.gallery / "server"
+        return Gallery(self.gallery).server
 
     @property
     def keys_file(self) -> Path:
         """The file of API keys."""
-        return self.keys or self.state / "keys.json"
+        return self.keys or Gallery(self.gallery).keys
 
     def galleries(self) -> dict[str, Path]:
         """Return every gallery by the name of its directory, the first one first.

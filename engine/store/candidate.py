@@ -16,6 +16,7 @@ from engine.store.rows import embedding_values
 from engine.types import Encoded, Kind, Signal
 
 DROP_IDS = 5_000  # the vectors of so many ids are dropped in one transaction
+SPREAD = ItemRow.id * 2_654_435_761 % 2**32  # Knuth's multiplicative hash
 Searched = aliased(EmbeddingRow)
 Made = aliased(EmbeddingRow)
 
@@ -148,9 +149,15 @@ def candidates(store: Store) -> list[Candidate]:
 def sample_texts(store: Store, kind: Kind, count: int) -> list[tuple[int, str]]:
     """Return (id, text) of up to `count` items of a kind that have one, the same ones each time."""
     with store.reading() as session:
-        spread = ItemRow.id * 2_654_435_761 % 2**32  # Knuth's multiplicative hash
         wanted = select(ItemRow.id, ItemRow.text).where(ItemRow.kind == kind, ItemRow.text.is_not(None))
-        return [(i, words or "") for i, words in session.execute(wanted.order_by(spread).limit(count))]
+        return [(i, words or "") for i, words in session.execute(wanted.order_by(SPREAD).limit(count))]
+
+
+def sample_ids(store: Store, kind: Kind, count: int) -> list[int]:
+    """Return up to `count` items of a kind, the same ones each time."""
+    with store.reading() as session:
+        wanted = select(ItemRow.id).where(ItemRow.kind == kind).order_by(SPREAD).limit(count)
+        return list(session.scalars(wanted))
 
 
 def _wanted(item: ItemRow, signal: Signal) -> Wanted:

@@ -106,6 +106,15 @@ def test_a_table_compares_the_models(own: Path, clip: str) -> None:
     assert ran.code == 0 and "is searched now, in place of color" in " ".join(ran.out.split())
 
 
+def test_pictures_are_asked_where_there_are_no_texts(tmp_path: Path, pictures: Path, clip: str) -> None:
+    path = tmp_path / "pictures.gallery"
+    with SearchEngine.open(path, model="color") as engine:
+        engine.add([pictures / "red.png", pictures / "blue.png", pictures / "lime.png"])
+    ran = invoke("migrate", "--model", clip, "-g", path, *CPU)
+    assert "100% of the hits of 3 pictures that ask for others" in " ".join(ran.out.split())
+    assert "not compared" not in ran.err
+
+
 def test_what_is_missing_is_named_and_nothing_changes(own: Path, clip: str, pictures: Path) -> None:
     blue = pictures / "blue.png"
     blue.rename(pictures / "hidden")
@@ -160,5 +169,6 @@ def test_weights_that_are_gone_are_left_behind_uncompared(tmp_path: Path) -> Non
     assert "not compared: the weights that made the old vectors are not here" in result.err
     done = result.document
     assert done["switched"] and done["made"] == 3 and done["comparison"] is None
+    assert done["uncompared"] == "the weights that made the old vectors are not here any more"
     with SearchEngine.open(path) as engine:
         assert engine.search("green", k=1)[0].item.uri == "text:green"

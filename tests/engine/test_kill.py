@@ -30,13 +30,15 @@ with SearchEngine.open(sys.argv[1], model="color") as gallery:
 """
 
 
-def test_indexing_is_killed_at_200_random_points() -> None:
-    command = [sys.executable, "-m", "bench.kill", "--points", "200", "--works", "index"]
+def test_every_work_is_killed_at_random_points_200_in_all() -> None:
+    command = [sys.executable, "-m", "bench.kill", "--points", "200"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "200 kills in" in done.stdout and "nothing lost, nothing twice" in done.stdout
-    found = re.search(r"index: 200 killed, (\d+) of them after a commit", done.stdout)
-    assert found and int(found[1]) >= 20, done.stdout  # not all before anything had happened
+    told = re.findall(r"(\w+): (\d+) killed, (\d+) of them after it had written", done.stdout)
+    assert [work for work, _, _ in told] == ["index", "remove", "snapshot", "repair", "migrate"]
+    assert all(int(killed) >= 5 and int(after) >= 1 for _, killed, after in told), done.stdout
+    assert sum(int(after) for _, _, after in told) >= 40  # not all before anything had happened
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 import subprocess
@@ -12,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
-import torch
 from PIL import Image
 
 from engine import BadInput, GalleryBusy, Item, SearchEngine
@@ -24,12 +21,6 @@ from engine.pictures import file_uri
 from engine.snapshot import restore, snapshot
 from engine.verify import verify
 
-NAME = "crosslight-migration-test"
-CONFIG = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
 READER = """
 import sys, open_clip
 from engine import SearchEngine
@@ -49,22 +40,6 @@ migration.migrate(
     Path(sys.argv[1]), sys.argv[3], device="cpu", progress=lambda done, total: print(done, total, flush=True)
 )
 """
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the config and a small real checkpoint of an open_clip model."""
-    folder = tmp_path_factory.mktemp("clip")
-    (folder / f"{NAME}.json").write_text(json.dumps(CONFIG))
-    open_clip.add_model_config(folder / f"{NAME}.json")
-    torch.manual_seed(0)
-    torch.save(open_clip.create_model(NAME).state_dict(), folder / "weights.pt")
-    return folder
-
-
-@pytest.fixture
-def clip(weights: Path) -> str:
-    return f"open_clip:{NAME}@{weights / 'weights.pt'}"
 
 
 @pytest.fixture
@@ -148,9 +123,9 @@ def test_a_live_engine_follows_and_goes_back(closed: Path, clip: str) -> None:
 
 
 @pytest.fixture
-def reader(closed: Path, weights: Path) -> Iterator[subprocess.Popen[str]]:
+def reader(closed: Path, clip_config: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process with the gallery open, which searches once for each line it gets."""
-    command = [sys.executable, "-c", READER, str(closed), str(weights / f"{NAME}.json")]
+    command = [sys.executable, "-c", READER, str(closed), str(clip_config)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         yield process
@@ -174,9 +149,9 @@ def test_another_process_goes_on_and_follows(reader: subprocess.Popen[str], clos
     assert ask(reader) == ["color", "10", "0.049"]
 
 
-def test_killed_it_goes_on_where_it_was(closed: Path, weights: Path, clip: str) -> None:
+def test_killed_it_goes_on_where_it_was(closed: Path, clip_config: Path, clip: str) -> None:
     before = vectors(closed)
-    command = [sys.executable, "-c", MIGRATION, str(closed), str(weights / f"{NAME}.json"), clip]
+    command = [sys.executable, "-c", MIGRATION, str(closed), str(clip_config), clip]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -42,6 +42,24 @@ def test_two_writers_in_one_process(gallery: Path, engine: SearchEngine) -> None
     assert engine.info()["writer"] is None
 
 
+def test_a_writer_is_named_while_it_holds_the_lock(gallery: Path, engine: SearchEngine) -> None:
+    script = (
+        "import sys; from engine import SearchEngine\n"
+        "with SearchEngine.open(sys.argv[1]) as e, e.writing(): print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(gallery)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        assert f"process {other.pid} on" in str(engine.info()["writer"])
+        other.kill()
+        other.wait()
+    assert (gallery / "writer.json").exists() and engine.info()["writer"] is None
+    with engine.writing():
+        assert f"process {os.getpid()} on" in str(engine.info()["writer"])
+    assert engine.info()["writer"] is None
+
+
 def test_a_reader_sees_what_another_process_commits(
     engine: SearchEngine, gallery: Path, photos: Path
 ) -> None:
