@@ -162,7 +162,8 @@ class Generation:
         """
         target = directory / f"{self.model_id}.{self.revision}"
         header = read(target, gallery, self.revision).header
-        if header is None or (header["index"], _target(header)) != (self.kind, self.recall):
+        same = header is not None and (header["index"], target_of(header)) == (self.kind, self.recall)
+        if self.unsaved or not same:
             aside = directory / f".{target.name}.{os.getpid()}.new"
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
@@ -220,16 +221,20 @@ def latest(directory: Path, state: State, kind: str | None) -> Generation:
     up then rebuilds it from the store.
     """
     for found in saved(directory, state):
-        if found.header is None:
+        wrong = found.wrong
+        if found.header is not None and kind in (None, found.header["index"]):
+            try:
+                return _load(found.path, found.header)
+            except Exception as error:  # the bytes of files, of which prints saw a part: anything may come
+                wrong = f"changed: it cannot be loaded ({error})"
+        if wrong:
             logger.warning(
                 "generation %s is %s; it is not used, and the index is made from the store at each opening "
                 "until one is saved: crosslight verify --repair --gallery %s",
                 found.path.name,
-                found.wrong,
+                wrong,
                 directory.parent,
             )
-        elif kind in (None, found.header["index"]):
-            return _load(found.path, found.header)
     return Generation(kind or AUTO, state.model_id)
 
 
@@ -246,7 +251,7 @@ def forget_model(directory: Path, model_id: int) -> None:
 
 
 def _load(directory: Path, header: dict[str, Any]) -> Generation:
-    generation = Generation(header["index"], header["model"], header["revision"], recall=_target(header))
+    generation = Generation(header["index"], header["model"], header["revision"], recall=target_of(header))
     for name, described in header["places"].items():
         stem = directory / name
         ids: Ids = np.load(_with(stem, "ids.npy"))
@@ -261,7 +266,7 @@ def _load(directory: Path, header: dict[str, Any]) -> Generation:
     return generation
 
 
-def _target(header: dict[str, Any]) -> float:
+def target_of(header: dict[str, Any]) -> float:
     """Return the recall that a generation's indexes were to reach; galleries of before had no say in it."""
     return float(header.get("recall", TARGET))
 

@@ -21,6 +21,7 @@ from engine.encoders import Encoder
 from engine.errors import BadInput, BadPicture, GalleryMismatch
 from engine.gallery import Gallery
 from engine.generation import forget_model
+from engine.index import Aim
 from engine.models import load_model
 from engine.pictures import load_picture
 from engine.serving import Serving
@@ -90,7 +91,8 @@ def migrate(
             return Migrated(state.model, model, run.made, run.missing, None, switched=False)
         new_state = replace(state, model=model, model_id=candidate.model_id, stamp=encoder.stamp)
         old = Serving(gallery, store, state, device=device, index=None)
-        new = Serving(gallery, store, new_state, device=device, index=None, loaded=loaded)
+        aim = Aim(old.generation.kind, old.generation.recall)
+        new = Serving(gallery, store, new_state, device=device, index=aim, loaded=loaded)
         old.refresh(state)
         new.generation.catch_up(new.store)
         compared = compare(old, new, queries)

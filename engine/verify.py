@@ -19,7 +19,7 @@ import numpy as np
 from engine import checksums
 from engine.files import disk_errors
 from engine.gallery import UPLOAD_SCHEME, Gallery
-from engine.generation import Generation, View, latest, unusable
+from engine.generation import Generation, View, latest, target_of, unusable
 from engine.index import AUTO
 from engine.store import Store
 from engine.store.health import integrity, mend_words, pictures, uncaptioned, without_embeddings, words_astray
@@ -55,7 +55,7 @@ def verify(path: Path, *, repair: bool = False) -> list[Problem]:
             with gallery.writing(), disk_errors(path):
                 mend_words(store)
                 shutil.rmtree(gallery.generations, ignore_errors=True)
-                fresh = Generation(generation.kind, state.model_id)
+                fresh = Generation(generation.kind, state.model_id, recall=generation.recall)
                 fresh.catch_up(store)
                 checksums.save(fresh.settled(), gallery.generations, state.gallery)
         return found
@@ -82,25 +82,23 @@ def _saved(generations: Path, state: State) -> tuple[Generation, list[Problem]]:
     cut = unusable(generations, state)
     paths = [path for path in sorted(generations.glob("[0-9]*.*")) if path.name not in cut]
     changed = [(path, name) for path in paths for name in checksums.changed_files(path)]
-    found = [
-        Problem(f"generation {name}", "is cut, changed, of another gallery, or newer", mendable=True)
-        for name in cut
-    ]
+    found = [Problem(f"generation {name}", f"is {wrong}", mendable=True) for name, wrong in cut.items()]
     found += [
         Problem(f"generation {path.name}", f"{name} is not as it was written", mendable=True)
         for path, name in changed
     ]
     if not changed:
         return latest(generations, state, None), found
-    return Generation(_kind(changed, state), state.model_id), found  # what is damaged is not loaded
+    return _like(changed, state), found  # what is damaged is not loaded
 
 
-def _kind(changed: Sequence[tuple[Path, str]], state: State) -> str:
-    """Return the kind of index that a generation of the model was to have, if its header is whole."""
+def _like(changed: Sequence[tuple[Path, str]], state: State) -> Generation:
+    """Return an empty generation that is to be what a damaged one was, if the header of that is whole."""
     for path, _ in changed:
         if path.name.startswith(f"{state.model_id}.") and (path, HEADER) not in changed:
-            return str(json.loads((path / HEADER).read_text("utf-8"))["index"])
-    return AUTO
+            header = json.loads((path / HEADER).read_text("utf-8"))
+            return Generation(header["index"], state.model_id, recall=target_of(header))
+    return Generation(AUTO, state.model_id)
 
 
 def _derived(store: Store, generation: Generation) -> Iterator[Problem]:

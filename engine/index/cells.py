@@ -68,7 +68,7 @@ class Cells:
     @classmethod
     def load(cls, path: Path) -> Cells:
         """Read what `save` wrote."""
-        with np.load(path) as held:
+        with path.open("rb") as file, np.load(file) as held:
             return cls(held["centers"], held["rows"])
 
 

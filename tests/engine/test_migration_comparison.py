@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from engine import Item, SearchEngine
+from engine.index import Aim
 from engine.migration import Migrated, migrate
 
 
@@ -74,3 +75,12 @@ def test_why_nothing_is_compared_is_told(gallery: Path, photos: Path, clip: str)
         engine.add([photos / "red.png"])
     done = change(gallery, "color")
     assert done.uncompared == "there are no two pictures that both have vectors of, and no text"
+
+
+def test_the_index_of_the_next_model_is_to_be_what_the_last_one_was(pictures_alone: Path, clip: str) -> None:
+    with SearchEngine.open(pictures_alone, index=Aim("exact", recall=0.9)) as engine:
+        engine.add([])
+    assert change(pictures_alone, clip).switched
+    with SearchEngine.open(pictures_alone, index="exact", read_only=True) as engine:
+        index = engine.info()["index"]["visual"]  # type: ignore[index]
+    assert (index["kind"], index["target"]) == ("exact", 0.9)

@@ -11,6 +11,7 @@ import pytest
 from engine import Item, SearchEngine, files
 from engine.checksums import FILE, changed_files
 from engine.files import file_print
+from engine.index import Aim
 from engine.verify import Problem, verify
 
 ITEMS = 1200
@@ -21,7 +22,7 @@ def saved(request: pytest.FixtureRequest, gallery: Path, monkeypatch: pytest.Mon
     """A generation with an index of each kind; prints look at little of it, as they do of large files."""
     monkeypatch.setattr(files, "BLOCK", 16)
     items = [Item(f"t{n}", "text", f"{('red', 'blue', 'lime')[n % 3]} w{n}") for n in range(ITEMS)]
-    with SearchEngine.open(gallery, model="color", index=request.param) as engine:
+    with SearchEngine.open(gallery, model="color", index=Aim(request.param, recall=0.9)) as engine:
         engine.add(items, batch_size=600)
         assert engine.info()["index"]["caption"]["kind"] == request.param  # type: ignore[index]
     assert verify(gallery) == []
@@ -63,8 +64,23 @@ def test_every_file_of_a_generation_is_read_in_full(saved: Path) -> None:
         flip(saved / name)
     assert verify(gallery, repair=True) == told and verify(gallery) == []
     with SearchEngine.open(gallery, index=kind) as engine:
-        assert engine.info()["index"]["caption"]["kind"] == kind  # type: ignore[index]
+        index = engine.info()["index"]["caption"]  # type: ignore[index]
+        assert (index["kind"], index["target"]) == (kind, 0.9)
         assert len(engine.search("blue w7", k=50)) == 50
+
+
+@pytest.mark.parametrize("saved", ["ivf"], indirect=True)
+def test_what_no_print_saw_and_nothing_can_load_is_made_again(
+    saved: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gallery = saved.parents[1]
+    flip(saved / "caption.cells.npz")
+    with SearchEngine.open(gallery, index="ivf", read_only=True) as engine:
+        assert len(engine.search("blue w7", k=50)) == 50
+    assert f"generation {saved.name} is changed: it cannot be loaded (" in caplog.text
+    with SearchEngine.open(gallery, index="ivf") as engine:
+        engine.add([])
+    assert verify(gallery) == []
 
 
 @pytest.mark.parametrize("saved", ["ivf"], indirect=True)
