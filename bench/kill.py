@@ -179,8 +179,11 @@ def one_point(ground: Ground, name: str) -> None:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
+        has_written = written(ground.gallery) != trace
         ground.killed[name] += 1
-        ground.changed[name] += written(ground.gallery) != trace
+        ground.changed[name] += has_written
+        if not has_written:  # it may take longer by now, on a machine that others use
+            ground.typical[name] *= 1.05
     else:
         assert os.waitstatus_to_exitcode(status) == 0, f"{name} failed by itself"
         ground.finished[name] += 1
