@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import os
 import random
 import shutil
@@ -251,6 +252,7 @@ def main() -> None:
     indexer.pipeline.BATCH = engine.migration.BATCH = 4
     engine.search.SAVE_AT_LEAST, engine.search.SAVE_SHARE = 8, 10**9
     give_tokens()
+    logging.getLogger("engine").setLevel(logging.ERROR)  # what is damaged here is damaged on purpose
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder) / "pictures", Path(folder) / "g.gallery", random.Random(options.seed))
