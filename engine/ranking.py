@@ -9,7 +9,7 @@ from math import isfinite, isnan, nan
 
 import numpy as np
 
-from engine.hybrid import Scores, has, total, weigh
+from engine.hybrid import Scores, by_ranks, has, total, weigh
 from engine.plan import searched
 from engine.query import Composed
 from engine.recall import Recalled, Wanted
@@ -63,15 +63,18 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
     """Order what recall found: by the reranker where it can read it, else as recall has it."""
     positions = np.arange(len(found.ids))
     candidates = found.candidates
-    if reranker is None or candidates is None or not can_rerank(reranker, composed, found, wanted):
+    if reranker is None or candidates is None or not _can_read(reranker, composed, found.kind):
         return Ranking(found.ids, positions, found.scores, found.parts, None, False)
     parts = _scored(reranker, composed.read, candidates)
     depth = len(candidates)
     scores = {signal: own[:depth] for signal, own in found.scores.items()}
+    are_ranks = _are_ranks(reranker, found, wanted)
     if reranker.reads == "pictures":
         parts = {name: part[:depth] for name, part in found.parts.items()} | dict(parts)
     elif wanted.learned is not None:
         parts = weigh(parts, scores, wanted.weights, wanted.learned.reranked)
+    elif are_ranks:
+        parts = by_ranks({**scores, OWN[found.kind]: total(parts)}, wanted.weights)
     sums = total(parts)
     unread = np.isnan(sums)
     if unread.all():
@@ -81,7 +84,9 @@ def order(found: Recalled, composed: Composed, wanted: Wanted, reranker: Reranke
         parts = _filled(parts, best, unread)
         sums = total(parts)
     new = np.concatenate([best, positions[depth:]])
-    chances = reranker.probability(sums[best], composed.read[0].kind, found.kind, searched(wanted.plan))
+    chances = None
+    if not are_ranks:
+        chances = reranker.probability(sums[best], composed.read[0].kind, found.kind, searched(wanted.plan))
     return Ranking(
         ids=found.ids[new],
         positions=new,
@@ -131,12 +136,10 @@ def _calibrated(scores: Scores, wanted: Wanted) -> Bitmap:
     return ~named & ~has(scores, Signal.OCR) & ~has(scores, Signal.OBJECTS)
 
 
-def can_rerank(reranker: Reranker, composed: Composed, found: Recalled, wanted: Wanted) -> bool:
-    """Say whether the reranker's verdict can be had, and be weighed against the signals beside it."""
-    if reranker.reads == "pictures":
-        return _can_read(reranker, composed, found.kind)
+def _are_ranks(reranker: Reranker, found: Recalled, wanted: Wanted) -> bool:
+    """Say whether ranks are fused, as what a verdict counts beside the other signals was not learned."""
     beside = any(signal is not OWN[found.kind] for signal in found.telling)
-    return _can_read(reranker, composed, found.kind) and (wanted.learned is not None or not beside)
+    return reranker.reads == "tokens" and wanted.learned is None and beside
 
 
 def _can_read(reranker: Reranker, composed: Composed, kind: Kind) -> bool:

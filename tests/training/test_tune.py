@@ -79,6 +79,11 @@ def test_a_reranker_finds_better_and_says_where_words_looked(drawn: Path) -> Non
         assert [word.word for word in words] == ["a", "red", "circle", "on", "blue"]
         assert all(word.grid.shape == (3, 3) for word in words)
         assert load(drawn, 1).blends.keys() == {("text", "image"), ("image", "text")}
+        mixed = engine.search("a red circle on blue", k=200, explain=True)  # captions speak too
+        assert mixed.reranked and {hit.probability for hit in mixed} == {None}
+        parts = {hit.item.id: hit.explanation.contributions for hit in mixed if hit.explanation}
+        assert parts[mixed[0].item.id].keys() == {"visual", "caption", "lexical"}
+        assert max(parts, key=lambda item: parts[item].get("visual", 0)) == hit.item.id
     headed = tune(drawn, "heads", QUICK)  # over a reranker, which they keep, blended anew
     assert headed.model is not None and current(drawn) == 1
     assert load(drawn, 2).blends.keys() == load(drawn, 1).blends.keys()
