@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from engine import SearchEngine
+from engine.encoders.mini import load_mini
+from engine.encoders.weights import bundled_mini
 from engine.filters import parse
 
 TOP = Path(__file__).parent.parent
@@ -42,6 +44,20 @@ def test_the_signals_shown_find_what_they_say(tmp_path: Path, monkeypatch: pytes
     output: list[str] = []
     results = doctest.DocTestRunner().run(test, out=output.append)
     assert results.failed == 0 and results.attempted > 5, "".join(output)
+
+
+def test_the_figures_are_those_of_the_card() -> None:
+    card = (bundled_mini() / "README.md").read_text("utf-8")
+    rows = [
+        re.findall(r"^\| .+ val \| .+ \| (?:recall|reranked) \|.*$", text, re.M) for text in (README, card)
+    ]
+    assert len(rows[0]) == 8 and rows[0] == [row.replace("-to-", " to ") for row in rows[1]]
+
+
+@pytest.mark.mini
+def test_the_card_is_of_the_weights_that_ship() -> None:
+    card = (bundled_mini() / "README.md").read_text("utf-8")
+    assert re.findall(r"^Weights (\w+), seed \d+\.$", card, re.M) == [load_mini()[1].stamp]
 
 
 def test_every_command_shown_exists() -> None:

@@ -28,7 +28,7 @@ from engine.encoders.mini_towers import (
     TextTower,
 )
 from engine.encoders.weights import TEXT_TOWER, mini_weights
-from training.calibrate import calibration_error, fit_blend, fit_logistic
+from training.calibrate import calibration_error, fit_blend, fit_logistic, reliability
 from training.data import read_photos, read_picture, select
 from training.descent import rate_at
 from training.export import packed
@@ -234,3 +234,9 @@ def test_each_class_has_a_caption_in_the_order_of_the_classifier() -> None:
     captions = class_captions()
     assert len(captions) == CLASSES
     assert captions[1] == "a photo of a goldfish" and captions[963] == "a photo of a pizza"
+
+
+def test_reliability_by_hand() -> None:
+    chances = np.array([0.1, 0.2, 0.9, 1.0], np.float32)
+    found = reliability(chances, np.array([False, True, True, True]), bins=2)
+    assert found == pytest.approx(np.array([[0.15, 0.5, 0.5], [0.95, 1, 0.5]]))

@@ -65,15 +65,18 @@ def fit_logistic(scores: Floats, relevant: npt.NDArray[np.bool_]) -> tuple[float
     return float(weights[0]), float(weights[1] - weights[0] * scores.mean())
 
 
-def calibration_error(chances: Floats, relevant: npt.NDArray[np.bool_], bins: int = 15) -> float:
-    """Expected calibration error: mean gap of probability and frequency over equal bins (Guo et al. 2017)."""
+def reliability(chances: Floats, relevant: npt.NDArray[np.bool_], bins: int = 15) -> Floats:
+    """Give, for each of equal bins that is not empty, mean probability, frequency, share of all: (b, 3)."""
     place = np.minimum((chances * bins).astype(int), bins - 1)
-    gaps = [
-        abs(float(chances[place == b].mean()) - float(relevant[place == b].mean())) * (place == b).mean()
-        for b in range(bins)
-        if (place == b).any()
-    ]
-    return float(sum(gaps))
+    mine = [place == b for b in range(bins)]
+    rows = [(chances[own].mean(), relevant[own].mean(), own.mean()) for own in mine if own.any()]
+    return np.array(rows, np.float32)
+
+
+def calibration_error(chances: Floats, relevant: npt.NDArray[np.bool_]) -> float:
+    """Expected calibration error: mean gap of probability and frequency over bins (Guo et al. 2017)."""
+    said, found, share = reliability(chances, relevant).T
+    return float((np.abs(said - found) * share).sum())
 
 
 def as_config(blends: dict[str, Blend]) -> dict[str, dict[str, float]]:

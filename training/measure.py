@@ -23,7 +23,8 @@ from engine.encoders.weights import bundled_mini
 from engine.fusion_reranker import FusionReranker
 from engine.rerank import Candidates, Read
 from engine.types import Encoded, Kind
-from training.calibrate import calibration_error, shown
+from training import reliability_plot
+from training.calibrate import calibration_error, reliability, shown
 from training.data import SEED, Photo, read_photos, read_picture, select
 from training.gallery import DEPTH, DIRECTIONS, IMAGE_TO_TEXT, TEXT_TO_IMAGE, Floats, Ints
 
@@ -152,8 +153,8 @@ def notes(name: str, results: dict[str, Ranked]) -> list[str]:
     return rows
 
 
-def measure(data: Path) -> str:
-    """Measure the shipped weights on both validation sets, as Markdown."""
+def measure(data: Path) -> tuple[str, dict[str, Floats]]:
+    """Measure the shipped weights on both validation sets: tables in Markdown, and lines of reliability."""
     encoder, reranker = load_mini()
     photos = read_photos(data)
     recalls = [
@@ -164,29 +165,36 @@ def measure(data: Path) -> str:
         "| set | direction | calibration error | AUROC of no match | ms a query |",
         "| --- | --- | --- | --- | --- |",
     ]
+    lines: dict[str, Floats] = {}
     for name, group in SETS.items():
         chosen = [photos[i] for i in select(photos, "val", group)]
         pictures, texts, owner = encode_photos(encoder, chosen)
         results = {d: rank(reranker, pictures, texts, owner, d) for d in DIRECTIONS}
         recalls += table(name, results, owner)
         others += notes(name, results)
+        for direction, ranked in results.items():
+            lines[f"{name}, {direction}"] = reliability(*shown(ranked.chances, ranked.relevant))
         log.info("\n".join([*recalls[-4:], *others[-2:]]))
-    return "\n".join([*recalls, "", *others])
+    return "\n".join([*recalls, "", *others, "", f"Weights {reranker.stamp}, seed {SEED}."]), lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and write the tables into the model card."""
+    """Measure, and write the tables and the plot of the model card."""
     parser = argparse.ArgumentParser(
-        description="Measure the shipped weights and write the model card's tables."
+        description="Measure the shipped weights and write the model card's tables and its plot."
     )
     parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds the tars")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    figures = measure(chosen.data)
+    figures, lines = measure(chosen.data)
     card = bundled_mini() / "README.md"
     before, _, rest = card.read_text(encoding="utf-8").partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
     card.write_text(f"{before}{MARKS[0]}\n{figures}\n{MARKS[1]}{after}", encoding="utf-8")
+    try:
+        reliability_plot.draw(lines, card.with_name("reliability.svg"))
+    except ModuleNotFoundError:
+        log.info("reliability.svg is that of before: matplotlib draws it, pip install 'crosslight[bench]'")
 
 
 if __name__ == "__main__":
