@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 import torch
 from drawn import draw
 from PIL import Image
+from typer.testing import CliRunner
 
+from api.cli.app import app
 from engine import BadInput, SearchEngine
 from engine.errors import ModelUnavailable
 from engine.learned import current, drop, load
@@ -84,6 +87,25 @@ def test_a_reranker_finds_better_and_says_where_words_looked(drawn: Path) -> Non
     assert load(drawn, 2).blends.keys() == load(drawn, 1).blends.keys()
     reranker = load_model(headed.model, "cpu").reranker
     assert reranker is not None and reranker.supports("text", "image")
+
+
+def test_it_is_said_which_searches_use_a_reranker(drawn: Path) -> None:
+    """Captions beside the pictures bring signals that an open_clip model has learned no balance with."""
+    words = ["train", "reranker", "--gallery", str(drawn), "--steps", "60", "--batch", "16"]
+    done = CliRunner().invoke(app, [*words, "--family", "single"])
+    assert done.exit_code == 0, done.stderr
+    assert "; searches of pictures alone use it from now on, those with --signals visual=1; " in done.stdout
+    with SearchEngine.open(drawn, device="cpu") as engine:
+        assert not engine.search("a red circle").reranked
+        assert engine.search("a red circle", signals=PICTURES).reranked
+        items = [hit.item for hit in engine.search("a red circle", k=200)]
+        engine.add([replace(item, text=None) for item in items])
+    drop(drawn)
+    captions = {item.uri: (item.text or "",) for item in items}
+    outcome = tune(drawn, "reranker", Options(steps=60, batch=16, family="single"), captions)
+    assert outcome.used == "searches for pictures by words use it from now on"
+    with SearchEngine.open(drawn, device="cpu") as engine:
+        assert engine.search("a red circle").reranked
 
 
 def test_heads_make_a_model_that_the_gallery_is_brought_to(drawn: Path) -> None:
