@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from engine.fusion import FusionModel
 from training import answers, heads, hybrid, measure, measure_answers, plain, reranker, sights
 from training.calibrate import fit_blend
 from training.captions import CaptionPairs
-from training.checkpoints import save_checkpoint
+from training.checkpoints import Resume, kept, weights_digest
 from training.data import SEED, read_photos, select
 from training.export import bundled, export
 from training.features import CROP, MIRROR, WHOLE, cache_captions, cache_means, cache_view, kept_view
@@ -129,7 +130,9 @@ def train_reranker(work: Work, model: Model) -> FusionModel:
         gallery = encode(
             model, work.feed.states, kept_view(work.folder, MIRROR), select(work.feed.photos, "train")
         )
-        return reranker.train(model, gallery, reranker.Recipe(), work.folder / "reranker.pt")
+        recipe = reranker.Recipe()
+        key = f"{recipe} {work.feed.digest} {weights_digest(model)}"
+        return reranker.train(model, gallery, recipe, Resume(work.folder / "reranker.pt", key))
 
 
 def join(work: Work, model: Model) -> Joint:
@@ -137,12 +140,13 @@ def join(work: Work, model: Model) -> Joint:
     with stage("joint"):
         teacher = work.towers.image.classifiers
         joint = plain.train(work.feed, work.plain, teacher, plain.Recipe(), work.folder / "plain.pt")
-        complete = work.folder / "joint.pt"
-        if complete.exists():
-            joint.load_state_dict(torch.load(complete, weights_only=True))
-        else:
+        key = f"{work.feed.digest} {weights_digest(model)} {weights_digest(joint)}"
+
+        def make() -> dict[str, Any]:
             furnish(joint, model, work.feed, work.plain, work.towers)
-            save_checkpoint(complete, joint.state_dict())
+            return {"joint": joint.state_dict()}
+
+        joint.load_state_dict(kept(work.folder / "joint.pt", key, make)["joint"])
         return joint
 
 

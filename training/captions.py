@@ -7,6 +7,7 @@ by heart (the caption contrast of LLM2CLIP, arXiv 2411.04997, here beside the pi
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -31,12 +32,16 @@ def read_groups(data: Path) -> list[list[str]]:
 
 
 class CaptionPairs:
-    """Draws pairs of captions of one picture from the gzipped JSON lines below a data directory."""
+    """Draws pairs of captions of one picture from the gzipped JSON lines below a data directory.
+
+    `digest` names the captions.
+    """
 
     def __init__(self, data: Path, tower: TextTower, pieces: WordPieces) -> None:
         self._tower = tower
         self._pieces = pieces
         self._groups = read_groups(data)
+        self.digest = hashlib.sha256(json.dumps(self._groups).encode()).hexdigest()
 
     def draw(self, count: int, rng: np.random.Generator) -> list[str]:
         """Draw one caption of each of some pictures."""

@@ -7,6 +7,7 @@ sets that are measured, some are held back for the blend and the calibration.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sys
@@ -75,6 +76,12 @@ def _read_tar(path: Path) -> list[Photo]:
         for key, place in places.items()
         if captions.get(key)
     ]
+
+
+def digest(photos: Sequence[Photo]) -> str:
+    """Name photographs, with their captions, splits and order; where their tars lie does not count."""
+    told = [[photo.key, photo.group, photo.split, photo.size, photo.captions] for photo in photos]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def read_picture(photo: Photo) -> Image.Image:

@@ -8,13 +8,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from training.checkpoints import save_checkpoint
+from training.checkpoints import Resume
 from training.data import SEED
 from training.model import Model
 
@@ -35,43 +34,36 @@ def descend(
     groups: Sequence[dict[str, Any]],
     schedule: Schedule,
     lesson: Callable[[int], Iterator[dict[str, Tensor]]],
-    checkpoint: Path,
+    resume: Resume,
 ) -> Model:
-    """Go on from `checkpoint` to the end, and return the averaged model.
+    """Go on from a checkpoint to the end, and return the averaged model.
 
     `groups` are of parameters, each with its highest "rate"; `lesson` gives the losses of every step of an
     epoch. Batch statistics stay as published.
     """
     optimizer = torch.optim.AdamW(list(groups), lr=1.0)
     averaged = copy.deepcopy(model).eval()
-    first = 0
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(kept["model"])
-        averaged.load_state_dict(kept["averaged"])
-        optimizer.load_state_dict(kept["optimizer"])
-        first = kept["epoch"]
-    for epoch in range(first, schedule.epochs):
+    parts = {"model": model, "averaged": averaged, "optimizer": optimizer}
+    for epoch in range(resume.load(parts), schedule.epochs):
         began, sums = time.perf_counter(), dict[str, float]()
         torch.manual_seed(SEED + epoch)  # dropout
         model.train()
         model.image_tops.eval()
-        for step, parts in enumerate(lesson(epoch), epoch * schedule.steps + 1):
+        for step, losses in enumerate(lesson(epoch), epoch * schedule.steps + 1):
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * rate_at(step, schedule.epochs * schedule.steps)
             optimizer.zero_grad()
-            sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+            sum(losses.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             follow(averaged, model, min(schedule.average, step / (step + 10)))
-            for name, value in parts.items():
+            for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / schedule.steps
             if step % 20 == 0:
-                log.info("step %d: %s", step, {n: round(v.item(), 3) for n, v in parts.items()})
+                log.info("step %d: %s", step, {n: round(v.item(), 3) for n, v in losses.items()})
         told = {name: round(value, 3) for name, value in sums.items()}
         log.info("epoch %d: %s, %.0f s", epoch + 1, told, time.perf_counter() - began)
-        state = {"model": model.state_dict(), "averaged": averaged.state_dict()}
-        save_checkpoint(checkpoint, {**state, "optimizer": optimizer.state_dict(), "epoch": epoch + 1})
+        resume.save(parts, epoch + 1)
     return averaged
 
 

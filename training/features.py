@@ -3,6 +3,7 @@
 Pictures are kept as the activations between the frozen stem and the trainable top of each image
 network, float16, for several views: the whole picture, its mirror image, and random crops.
 One folder a view, written aside and renamed when complete; a killed run goes on where it stopped.
+Rows are by the photographs' order, so a folder keeps the features of the same photographs alone.
 """
 
 from __future__ import annotations
@@ -31,14 +32,17 @@ from engine.encoders.mini_towers import (
     ImageTower,
     fold_batch_norms,
 )
+from engine.errors import BadInput
+from engine.files import write_whole
 from engine.types import Bitmap, Ids
-from training.data import SEED, Photo, read_picture
+from training.data import SEED, Photo, digest, read_picture
 from training.precision import narrow, products
 
 log = logging.getLogger("training")
 
 STEM_SIDE = 17  # cells
 BATCH = 64
+FEATURES = ("view*", "published*.npy", "captions.npz", "tokens.npy")  # in a folder for them
 WHOLE, MIRROR, CROP = 0, 1, 2  # crops are random, and made of training photographs only
 
 
@@ -79,6 +83,26 @@ def _images(photos: Sequence[Photo], view: int, first: int, stop: int) -> tuple[
     return wanted, [view_of(read_picture(photos[i]), view, rng) for i, rng in zip(wanted, rngs, strict=True)]
 
 
+def claim(cache: Path, photos: Sequence[Photo], stamp: str = "") -> None:
+    """Have a folder keep what is made of these photographs; `BadInput` where it keeps what is of others.
+
+    What does not say whose it is may be of others, too. `stamp` names the weights that made it, where they
+    are not the published ones.
+    """
+    mark, name = cache / "photographs.sha256", " ".join([digest(photos), stamp]).strip()
+    if mark.exists():
+        if mark.read_text("ascii") == name:
+            return
+        whose = "of other photographs, captions or weights"
+    elif any(found for kind in FEATURES for found in cache.glob(kind)):
+        whose = "and does not say of which photographs"
+    else:
+        cache.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, name.encode())
+        return
+    raise BadInput(f"{cache} keeps features {whose}; remove it, or name another (--work DIR)")
+
+
 def view_path(cache: Path, view: int) -> Path:
     """Say where the activations of a view of all photographs lie: a folder, with a file for each network."""
     return cache / f"view{view}"
@@ -95,6 +119,7 @@ def cache_view(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Pat
 
     A file for each network holds (n, 17, 17, channels) float16.
     """
+    claim(cache, photos)
     folder = view_path(cache, view)
     if folder.exists():
         return
@@ -143,6 +168,7 @@ def _opened(path: Path, stem: nn.Module, photos: int, start: int) -> np.memmap[A
 @torch.inference_mode()
 def cache_means(tower: ImageTower, photos: Sequence[Photo], view: int, cache: Path) -> Path:
     """Write the means that the published networks make of one view: (n, MEANS_WIDTH) float16."""
+    claim(cache, photos)
     path = cache / f"published{view}.npy"
     if not path.exists():
         cache_view(tower, photos, view, cache)
@@ -208,6 +234,7 @@ class Tower(Protocol):
 @torch.inference_mode()
 def cache_captions(tower: Tower, pieces: Pieces, photos: Sequence[Photo], cache: Path) -> CaptionStates:
     """Run the frozen text layers over every caption, or read what an earlier run kept."""
+    claim(cache, photos)
     path = cache / "captions.npz"
     if not path.exists():
         captions = [caption for photo in photos for caption in photo.captions]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.captions import CaptionPairs
-from training.data import SEED, Photo, select
+from training.checkpoints import Resume, weights_digest
+from training.data import SEED, Photo, digest, select
 from training.descent import Schedule, descend, head_groups, open_top
 from training.features import CaptionStates
 from training.model import Model
@@ -61,6 +62,11 @@ class Feed:
     states: CaptionStates
     views: Sequence[Sequence[npt.NDArray[np.float16]]]  # of each network
     corpus: CaptionPairs
+
+    @cached_property
+    def digest(self) -> str:
+        """Name the data: photographs and captions."""
+        return f"{digest(self.photos)} {self.corpus.digest}"
 
     def batches(self, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, Ints]]:
         """Give one epoch's batches: activations, and the captions of each picture (n, recipe.captions)."""
@@ -159,11 +165,15 @@ def _parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def train(model: Model, feed: Feed, recipe: Recipe, checkpoint: Path) -> Model:
-    """Run one recipe to its end, resuming from `checkpoint`, and return the averaged model."""
+    """Run one recipe to its end, resuming from `checkpoint`, and return the averaged model.
+
+    The checkpoint is of the data, the recipe, and the weights that the model comes with.
+    """
+    resume = Resume(checkpoint, f"{recipe} {feed.digest} {weights_digest(model)}")
     count = len(select(feed.photos, "train")) // recipe.batch
     schedule = Schedule(recipe.epochs, count, recipe.average)
     lesson = partial(_lesson, model, feed, recipe)
-    return descend(model, _parameter_groups(model, recipe), schedule, lesson, checkpoint)
+    return descend(model, _parameter_groups(model, recipe), schedule, lesson, resume)
 
 
 def _lesson(model: Model, feed: Feed, recipe: Recipe, epoch: int) -> Iterator[dict[str, Tensor]]:

@@ -6,6 +6,7 @@ No picture is encoded: vectors and tokens come out of the store. Captions are, w
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from engine.errors import BadInput
 from engine.gallery import Gallery as Files
 from engine.store import Store
 from engine.types import Encoded, Kind, Signal
+from training.checkpoints import Note
 from training.gallery import Gallery, Ints
 
+log = logging.getLogger("training")
 MOST = 20_000  # pictures, chosen by the seed: their tokens are held in memory
 FEWEST = 40
 HELD = 400  # pictures held back for each of two ends, at most; and at most one in HELD_SHARE
@@ -64,13 +67,21 @@ class Pairs:
         )
 
 
-def read_pairs(path: Path, encoder: Encoder, given: Captions | None, seed: int, progress: Progress) -> Pairs:
+def read_pairs(
+    path: Path,
+    encoder: Encoder,
+    given: Captions | None,
+    seed: int,
+    progress: Progress,
+    note: Note = log.warning,
+) -> Pairs:
     """Read and split the captioned pictures of the gallery at `path`.
 
-    `given` are captions by uri in place of the gallery's own. Raises `BadInput` where there are too few.
+    `given` are captions by uri in place of the gallery's own; `note` is told how many of their pictures the
+    gallery does not have. Raises `BadInput` where there are too few.
     """
     with closing(Store(Files.at(path, create=False).database)) as store:
-        captions = _captions(store, given)
+        captions = _captions(store, given, note)
         if len(captions) > MOST:
             chosen = np.random.default_rng((seed, 1)).permutation(sorted(captions))[:MOST].tolist()
             captions = {item_id: captions[item_id] for item_id in chosen}
@@ -101,7 +112,7 @@ class _Pictures:
     encoded: Encoded
 
 
-def _captions(store: Store, given: Captions | None) -> dict[int, tuple[str, ...]]:
+def _captions(store: Store, given: Captions | None, note: Note) -> dict[int, tuple[str, ...]]:
     """Take the captions of each picture, by id."""
     if given is None:
         ids = _ids(store)
@@ -110,11 +121,16 @@ def _captions(store: Store, given: Captions | None) -> dict[int, tuple[str, ...]
             i: tuple(line for line in (text or "").splitlines() if line.strip()) for i, text in texts.items()
         }
     else:
-        known = ((store.find(uri), captions) for uri, captions in given.items())
-        found = {item_id: tuple(captions) for item_id, captions in known if item_id is not None}
+        known = {uri: store.find(uri) for uri in given}
+        found = {item_id: tuple(given[uri]) for uri, item_id in known.items() if item_id is not None}
+        unknown = [uri for uri, item_id in known.items() if item_id is None]
         if given and not found:
-            one = next(iter(given))
-            raise BadInput(f"none of the {len(given)} pictures of the pairs is in the gallery, such as {one}")
+            raise BadInput(
+                f"none of the {len(given)} pictures of the pairs is in the gallery, such as {unknown[0]}"
+            )
+        if unknown:
+            said = f"{len(unknown)} of the {len(given)} pictures of the pairs are not in the gallery"
+            note(f"{said} and are left out, such as {unknown[0]}")
     return {item_id: captions for item_id, captions in sorted(found.items()) if captions}
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from engine.encoders.mini_joint import Joint
 from engine.encoders.mini_shape import WordPieces
 from engine.encoders.mini_towers import CLASSES, ImageTower, TextTower
-from training.checkpoints import save_checkpoint
+from training.checkpoints import kept
 from training.data import SEED, select
 from training.descent import follow, rate_at
 from training.features import WHOLE
@@ -132,15 +132,25 @@ def train(
     more: More | None = None,
     seed: int = SEED,
 ) -> Joint:
-    """Train the plain heads to their end, or read the outcome of an earlier run.
+    """Train the plain heads to their end, or read the outcome of an earlier run of the same work.
 
     `more` is what else they lose by at each step, of the heads and the scale of their scores.
     """
+    lesson = Lesson(recipe, plain.names, teacher)
+
+    def make() -> dict[str, Any]:
+        return {"joint": _taught(feed, plain, lesson, more, seed).state_dict()}
+
+    joint = Joint(recipe.dropout)
+    joint.load_state_dict(kept(checkpoint, f"{recipe} {seed} {feed.digest}", make)["joint"])
+    return joint.eval()
+
+
+def _taught(feed: Feed, plain: Plain, lesson: Lesson, more: More | None, seed: int) -> Joint:
+    """Give the running average of heads that learned the lesson."""
+    recipe = lesson.recipe
     torch.manual_seed(seed)
     joint = Joint(recipe.dropout)
-    if checkpoint.exists():
-        joint.load_state_dict(torch.load(checkpoint, weights_only=True))
-        return joint.eval()
     seen = plain.means[WHOLE, select(feed.photos, "train")]
     joint.image.center.copy_(seen.mean(0))
     joint.image.spread.copy_(seen.std(0) + 1e-3)
@@ -152,7 +162,6 @@ def train(
         {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups)
-    lesson = Lesson(recipe, plain.names, teacher)
     steps, step, began = recipe.epochs * (len(seen) // recipe.batch), 0, time.perf_counter()
     for epoch in range(recipe.epochs):
         for means, meaning in batches(feed, plain, recipe, np.random.default_rng((seed, epoch))):
@@ -169,5 +178,4 @@ def train(
             optimizer.step()
             follow(averaged, joint, min(recipe.average, step / (step + 10)))
         log.info("epoch %d: %.3f, %.0f s", epoch + 1, loss.item(), time.perf_counter() - began)
-    save_checkpoint(checkpoint, averaged.state_dict())
     return averaged

@@ -14,7 +14,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -89,13 +88,13 @@ def step_loss(
     return contrast(logits, own) + learned + lessons.loss(fusion, logits, words, real, cells)
 
 
-def train(model: Model, gallery: Gallery, recipe: Recipe, checkpoint: Path) -> FusionModel:
+def train(model: Model, gallery: Gallery, recipe: Recipe, resume: Resume) -> FusionModel:
     """Teach a new cross-attention beside the late interaction that `model` learned."""
     torch.manual_seed(SEED)
     fusion = FusionModel(Shape(TOKEN_DIM, DEPTH))
     fusion.late.load_state_dict(model.late.state_dict())
     fusion.late.requires_grad_(False)
-    return teach(fusion, gallery, recipe, Resume(checkpoint))
+    return teach(fusion, gallery, recipe, resume)
 
 
 def teach(

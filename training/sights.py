@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from engine.encoders.mini_shape import TEXT_LIMIT
+from training.checkpoints import Resume, weights_digest
 from training.data import SEED, select
 from training.descent import Schedule, descend, head_groups, open_top
 from training.features import CaptionStates
@@ -85,7 +86,11 @@ def read_captions(model: Model, states: CaptionStates) -> Tensor:
 
 
 def train(model: Model, feed: Feed, network: int, known: Known, recipe: Recipe, checkpoint: Path) -> Model:
-    """Tune the last part of a network and its head, and return the averaged model."""
+    """Tune the last part of a network and its head, and return the averaged model.
+
+    The checkpoint is of the data, the recipe, and the weights that the model comes with.
+    """
+    resume = Resume(checkpoint, f"{network} {recipe} {feed.digest} {weights_digest(model)}")
     model.requires_grad_(False)
     open_top(model, network)
     head = model.image_heads[network].requires_grad_(True)
@@ -99,7 +104,7 @@ def train(model: Model, feed: Feed, network: int, known: Known, recipe: Recipe, 
     ]
     count = len(select(feed.photos, "train")) // recipe.batch
     lesson = partial(_lesson, model, feed, network, known, recipe)
-    return descend(model, groups, Schedule(recipe.epochs, count, recipe.average), lesson, checkpoint)
+    return descend(model, groups, Schedule(recipe.epochs, count, recipe.average), lesson, resume)
 
 
 def mix(activations: Tensor, share: float, rng: np.random.Generator) -> tuple[Tensor, Mixture]:

@@ -32,6 +32,7 @@ from engine.types import Floats, Tokens
 from training import telling_sight
 from training.asked import read_asked
 from training.data import SEED, Photo, read_photos, read_picture, select
+from training.features import claim
 from training.questions import Question, Rules
 from training.telling_answers import Classroom, calibrate, choose_answers, predict, train
 from training.telling_grams import count_runs
@@ -49,8 +50,8 @@ out off over under into through near next front top side other another this thes
 
 def cached_tokens(encoder: MiniEncoder, photos: Sequence[Photo], work: Path) -> Tokens:
     """Return the tokens of every photograph (n, 81, 128) int8, encoding those that no earlier run did."""
+    claim(work, photos, encoder.stamp)
     path, done = work / "tokens.npy", work / "tokens.done"
-    work.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         np.lib.format.open_memmap(path, mode="w+", dtype=np.int8, shape=(len(photos), 81, 128)).flush()
     start = int(done.read_text()) if done.exists() else 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -26,11 +27,13 @@ from engine.search import SearchEngine
 from training import own_heads, reencoder, reranker
 from training.calibrate import fit_blend
 from training.card import make_card, readme
-from training.checkpoints import Resume
+from training.checkpoints import Note, Resume
 from training.gallery import DIRECTIONS, TEXT_TO_IMAGE, lists
 from training.gate import System, Verdict, judge
+from training.lock import training
 from training.pairs import Captions, Pairs, Progress, read_pairs
 
+log = logging.getLogger("training")
 FEWEST_LISTS = 10  # that have a right answer, to learn a blend from
 FINE_RATE = 3e-4  # of weights that were trained before
 
@@ -76,13 +79,15 @@ class Trained:
 class Outcome:
     """What came out: the gate's verdict, the card, and the number of the set, if it was kept.
 
-    `model` is the key of the model that it made, where it did, and a gallery has to be migrated to.
+    `model` is the key of the model that it made, where it did, and a gallery has to be migrated to. `notes`
+    tell what was not taken.
     """
 
     verdict: Verdict
     card: Mapping[str, Any]
     kept: int | None
     model: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def tune(
@@ -91,32 +96,46 @@ def tune(
     options: Options,
     captions: Captions | None = None,
     progress: Progress = lambda stage, done, total: None,
+    note: Note = log.warning,
 ) -> Outcome:
     """Train on the captions of the gallery at `path`, or on `captions` by uri, and keep what is better.
 
-    `stage` is one of STAGES. A killed run goes on where it was when it is called the same way again.
+    `stage` is one of STAGES. A killed run goes on where it was when it is called the same way again. `note`
+    is told at once of what is not taken. Raises `GalleryBusy` where another trains the same gallery.
     """
     check(options)
-    with SearchEngine.open(path, device="cpu", create=False) as engine:
+    notes: list[str] = []
+
+    def noted(text: str) -> None:
+        notes.append(text)
+        note(text)
+
+    with SearchEngine.open(path, device="cpu", create=False) as engine, training(path) as folder:
         model = engine.load()
-        pairs = read_pairs(path, model.encoder, captions, options.seed, progress)
+        pairs = read_pairs(path, model.encoder, captions, options.seed, progress, noted)
         present = _present(model, pairs)
-        resume = Resume(path / FOLDER / f"{stage}.checkpoint", f"{stage} {options} {pairs.digest}")
-        resume.path.parent.mkdir(exist_ok=True)
+        resume = Resume(folder / f"{stage}.checkpoint", f"{stage} {options} {pairs.digest}", noted)
         trained = STAGES[stage](Work(model, present, pairs, options, resume, progress))
         verdict = judge(present, trained.system, pairs, options.seed, partial(progress, "gate"))
         made = {"stage": stage, "model": engine.model, "origin": trained.origin, **asdict(options)}
         card = make_card(made, pairs, verdict)
-        number = None
-        if verdict.accepted:
-            system = trained.system
-            made_of = system.fusion, system.blends, trained.reencoder
-            learned = Learned(model.encoder.stamp, *made_of, card, trained.heads)
-            with engine.writing():
-                number = keep(path, learned, readme(card))
+        kept = _keep(engine, path, trained, card) if verdict.accepted else None
         resume.path.unlink(missing_ok=True)
-        key = f"heads:{path.absolute() / FOLDER / str(number)}" if number and trained.heads else None
-        return Outcome(verdict, card, number, key)
+        if kept is None:
+            return Outcome(verdict, card, None, notes=tuple(notes))
+        if trained.heads is not None:
+            key = f"heads:{path.absolute() / FOLDER / str(kept)}"
+            return Outcome(verdict, card, kept, model=key, notes=tuple(notes))
+        return Outcome(verdict, card, kept, notes=tuple(notes))
+
+
+def _keep(engine: SearchEngine, path: Path, trained: Trained, card: Mapping[str, Any]) -> int:
+    """Write what was trained as a set, and return its number."""
+    system = trained.system
+    made_of = system.fusion, system.blends, trained.reencoder
+    learned = Learned(engine.load().encoder.stamp, *made_of, card, trained.heads)
+    with engine.writing():
+        return keep(path, learned, readme(card))
 
 
 def check(options: Options) -> None:

@@ -119,10 +119,9 @@ def _train(stage: str, gallery: Path, pairs: Path | None, options: Options, as_j
 
     captions = None if pairs is None else read_pairs(pairs)
     with progress_bar() as bar:
-        outcome = tune(gallery, stage, options, captions, stages(bar))
+        outcome = tune(gallery, stage, options, captions, stages(bar), note)
     if as_json:
-        model = {} if outcome.model is None else {"model": outcome.model}
-        show_json({"accepted": outcome.kept is not None, "set": outcome.kept, **model, **_said(outcome)})
+        show_json({"accepted": outcome.kept is not None, "set": outcome.kept, **_said(outcome)})
     else:
         _show(outcome, gallery)
     if outcome.kept is None:
@@ -130,7 +129,9 @@ def _train(stage: str, gallery: Path, pairs: Path | None, options: Options, as_j
 
 
 def _said(outcome: Outcome) -> dict[str, Any]:
-    return {"reason": outcome.verdict.reason, "card": dict(outcome.card)}
+    model = {} if outcome.model is None else {"model": outcome.model}
+    notes = list(outcome.notes)
+    return {**model, "reason": outcome.verdict.reason, "notes": notes, "card": dict(outcome.card)}
 
 
 def _show(outcome: Outcome, gallery: Path) -> None:
@@ -148,9 +149,9 @@ def _show(outcome: Outcome, gallery: Path) -> None:
     if outcome.kept is None:
         note(f"refused: {outcome.verdict.reason}; what was in use stays in use")
     elif outcome.model is None:
-        stdout.print(
-            f"kept as set {outcome.kept}: {outcome.verdict.reason}; every search uses it from now on"
-        )
+        use = "searches for pictures by words use it from now on"
+        words = f"kept as set {outcome.kept}: {outcome.verdict.reason}; {use}"
+        stdout.print(Text(words), soft_wrap=True)
     else:
         stdout.print(f"kept as set {outcome.kept}: {outcome.verdict.reason}; bring the gallery to it with:")
         command = ["crosslight", "migrate", "--gallery", str(gallery), "--model", outcome.model]

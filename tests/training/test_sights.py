@@ -16,12 +16,22 @@ import torch
 from drawn import draw
 from safetensors.torch import load_file
 
+from engine.encoders.mini import load_mini
 from engine.encoders.mini_heads import Head, merged
 from engine.encoders.mini_modules import image_tower
 from engine.encoders.mini_shape import WordPieces, pixels
-from engine.encoders.mini_towers import IMAGE_WIDTH, NETWORKS, ImageTower, TextTower
+from engine.encoders.mini_towers import (
+    CLASSES,
+    IMAGE_WIDTH,
+    MEANS_WIDTH,
+    NETWORKS,
+    TEXT_WIDTH,
+    ImageTower,
+    TextTower,
+)
 from engine.encoders.weights import TEXT_TOWER, TOKENIZER, mini_weights
-from training import heads, sights
+from engine.errors import BadInput
+from training import heads, plain, sights
 from training.captions import CaptionPairs
 from training.data import Photo, read_photos, read_picture
 from training.features import WHOLE, cache_captions, cache_means, cache_view, kept_view
@@ -29,6 +39,7 @@ from training.gallery import encode_pictures
 from training.heads import Feed
 from training.model import Model
 from training.plain import Towers, read_texts
+from training.telling import cached_tokens
 
 COUNT = 12
 
@@ -113,10 +124,12 @@ def test_a_network_learns_and_all_else_stays(
     said = torch.full((COUNT, 2), 0.5)
     known = sights.Known(sights.read_captions(model, feed.states), names, said)
     recipe, checkpoint = sights.Recipe(epochs=2, batch=6, mixed=0.5), tmp_path / "sights.pt"
+    started_again = copy.deepcopy(model)
     trained = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()
     assert moved(before, trained) == {"image_tops.1", "image_heads.1", "vector_scale"}
-    again = sights.train(model, feed, 1, known, recipe, checkpoint).state_dict()  # nothing is left to do
-    assert not moved(trained, again)
+    kept = checkpoint.stat().st_mtime_ns
+    again = sights.train(started_again, feed, 1, known, recipe, checkpoint).state_dict()
+    assert not moved(trained, again) and checkpoint.stat().st_mtime_ns == kept  # nothing was left to do
 
 
 @pytest.mark.mini
@@ -161,3 +174,70 @@ def test_features_go_on_where_a_killed_run_stopped(
         kept_view(tmp_path / "killed", WHOLE), kept_view(tmp_path / "whole", WHOLE), strict=True
     ):
         assert np.array_equal(found, expected)
+
+
+@pytest.mark.mini
+def test_features_of_other_photographs_are_refused(
+    tmp_path: Path, towers: tuple[ImageTower, TextTower, WordPieces]
+) -> None:
+    image, text, pieces = towers
+    photos, cache = photographs(tmp_path)[:3], tmp_path / "cache"
+    states = cache_captions(text, pieces, photos, cache)
+    cache_view(image, photos, WHOLE, cache)
+    elsewhere = [replace(photo, tar=tmp_path / "moved.tar") for photo in photos]
+    assert np.array_equal(cache_captions(text, pieces, elsewhere, cache).states, states.states)
+    others = [*photos[:2], replace(photos[2], captions=("another", "caption"))]
+    for wrong in (others, photos[::-1], photos[:2]):
+        with pytest.raises(BadInput, match="cache keeps features of other photographs, captions or weights"):
+            cache_captions(text, pieces, wrong, cache)
+        with pytest.raises(BadInput, match="name another \\(--work DIR\\)"):
+            cache_view(image, wrong, WHOLE, cache)
+        with pytest.raises(BadInput):
+            cache_means(image, wrong, WHOLE, cache)
+    (cache / "photographs.sha256").unlink()  # as an earlier release left it
+    with pytest.raises(BadInput, match="cache keeps features and does not say of which photographs"):
+        cache_captions(text, pieces, photos, cache)
+
+
+@pytest.mark.mini
+def test_another_recipe_other_data_or_other_weights_begin_anew(
+    tmp_path: Path, feed: Feed, model: Model
+) -> None:
+    recipe, checkpoint = heads.Recipe(epochs=1, batch=6, views=1, pairs=1), tmp_path / "run.pt"
+    other = replace(recipe, head_rate=1e-2)
+    fewer = replace(feed, photos=[replace(feed.photos[0], split="val"), *feed.photos[1:]])
+    moved_on = copy.deepcopy(model)
+    torch.nn.init.zeros_(moved_on.token_scale)
+    works = [(model, feed, recipe), (model, feed, other), (model, fewer, recipe), (moved_on, feed, recipe)]
+    done: dict[str, torch.Tensor] = {}
+    for start, data, wanted in works:
+        trained = heads.train(copy.deepcopy(start), data, wanted, checkpoint).state_dict()
+        assert not done or moved(done, trained)  # what another work has kept was not its outcome
+        done = trained
+
+
+@pytest.mark.mini
+def test_plain_heads_of_another_recipe_are_not_read(
+    tmp_path: Path, feed: Feed, towers: tuple[ImageTower, TextTower, WordPieces]
+) -> None:
+    torch.manual_seed(2)
+    meaning = torch.from_numpy(feed.states.meaning).float()
+    known = plain.Plain(torch.randn(1, COUNT, MEANS_WIDTH), meaning, torch.randn(CLASSES, TEXT_WIDTH))
+    made = []
+    for rate in (1e-3, 1e-2, 1e-2):
+        recipe = plain.Recipe(epochs=1, batch=6, rate=rate)
+        joint = plain.train(feed, known, towers[0].classifiers, recipe, tmp_path / "plain.pt")
+        made.append(joint.image.line.weight)
+    assert not torch.equal(made[0], made[1]) and torch.equal(made[1], made[2])
+
+
+@pytest.mark.mini
+def test_tokens_of_other_photographs_or_weights_are_refused(tmp_path: Path) -> None:
+    photos, encoder = photographs(tmp_path)[:2], load_mini()[0]
+    tokens = cached_tokens(encoder, photos, tmp_path / "tell")
+    assert np.array_equal(cached_tokens(encoder, photos, tmp_path / "tell"), tokens)
+    with pytest.raises(BadInput, match="tell keeps features of other photographs, captions or weights"):
+        cached_tokens(encoder, photos[::-1], tmp_path / "tell")
+    encoder.stamp += " and then trained"
+    with pytest.raises(BadInput, match="tell keeps features of other photographs, captions or weights"):
+        cached_tokens(encoder, photos, tmp_path / "tell")
