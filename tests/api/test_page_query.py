@@ -102,6 +102,7 @@ def test_a_hit_and_a_dropped_picture_join_the_query(page: Page) -> None:
 
 def test_an_address_brings_the_whole_query_back(browser: Browser, address: str, page: Page) -> None:
     ask(page, '"blue" -red')
+    settled(page)
     page.get_by_role("switch", name="Group similar").check(force=True)
     page.get_by_role("switch", name="More variety").check(force=True)
     expect(page).to_have_url(re.compile("group=1.*diversity=0.5"))

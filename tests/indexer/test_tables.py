@@ -48,17 +48,6 @@ def test_a_csv_gives_pictures_with_captions_and_typed_columns(tmp_path: Path, em
     assert index(empty, [path]) == Report(unchanged=2)
 
 
-def test_no_digit_of_a_long_number_is_lost(tmp_path: Path, empty: SearchEngine) -> None:
-    long, longer = str(2**63 - 1), str(2**63)
-    path = write_lines(tmp_path / "set.csv", "caption,id64,id65", f"red,{long},{longer}", f"blue,-{long},1")
-
-    assert index(empty, [path]) == Report(added=2)
-
-    assert empty.find(f"row:{path}#2").metadata == {"id64": 2**63 - 1, "id65": longer}
-    assert empty.find(f"row:{path}#3").metadata == {"id64": 1 - 2**63, "id65": "1"}
-    assert [hit.item.text for hit in empty.search("red", filter=f"id64 = {long}")] == ["red"]
-
-
 def test_a_tsv_of_texts_alone(tmp_path: Path, empty: SearchEngine) -> None:
     path = write_lines(tmp_path / "set.tsv", "text\tlang", 'a "red" thing\ten', "etwas Blaues\tde")
 
