@@ -8,6 +8,7 @@ trained/        what the gallery has learned, see engine.learned
 server/         what a service keeps of the galleries it serves: keys.json is who may use it, by hashes
 writer.lock     held by the one process that writes; writer.json tells who it is
 migration.lock  held by the one process that changes the model, with migration.json
+training.lock   held by the one process that trains what the gallery learns, with training.json
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class Gallery:
     def _migration_lock(self) -> FileLock:
         return _file_lock(self.path / "migration.lock")
 
+    @cached_property
+    def _training_lock(self) -> FileLock:
+        return _file_lock(self.path / "training.lock")
+
     @classmethod
     def at(cls, path: Path, *, create: bool) -> Gallery:
         """Find the gallery at `path`, or make its directory."""
@@ -84,6 +89,10 @@ class Gallery:
     def migrating(self) -> AbstractContextManager[None]:
         """Be the one who changes the gallery's model; others may write meanwhile."""
         return self._holding(self._migration_lock, "migration.json", "migrated")
+
+    def training(self) -> AbstractContextManager[None]:
+        """Be the one who trains what the gallery learns, which would undo what another keeps meanwhile."""
+        return self._holding(self._training_lock, "training.json", "trained")
 
     @contextmanager
     def _holding(self, lock: FileLock, note: str, doing: str) -> Iterator[None]:

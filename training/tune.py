@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from engine.errors import BadInput
+from engine.files import disk_errors
 from engine.fusion import CROSS, FAMILIES, FusionModel, Shape
 from engine.fusion.judge import HEADS
 from engine.fusion_reranker import Blend, FusionReranker, direction
+from engine.gallery import Gallery
 from engine.heads import Heads
 from engine.learned import FOLDER, Learned, keep
 from engine.models import Model
@@ -30,7 +32,6 @@ from training.card import make_card, readme
 from training.checkpoints import Note, Resume
 from training.gallery import DIRECTIONS, TEXT_TO_IMAGE, lists
 from training.gate import System, Verdict, judge
-from training.lock import training
 from training.pairs import Captions, Pairs, Progress, read_pairs
 
 log = logging.getLogger("training")
@@ -110,7 +111,11 @@ def tune(
         notes.append(text)
         note(text)
 
-    with SearchEngine.open(path, device="cpu", create=False) as engine, training(path) as folder:
+    gallery = Gallery.at(path, create=False)
+    with SearchEngine.open(path, device="cpu", create=False) as engine, gallery.training():
+        folder = path / FOLDER
+        with disk_errors(path):
+            folder.mkdir(exist_ok=True)
         model = engine.load()
         pairs = read_pairs(path, model.encoder, captions, options.seed, progress, noted)
         present = _present(model, pairs)
@@ -121,12 +126,8 @@ def tune(
         card = make_card(made, pairs, verdict)
         kept = _keep(engine, path, trained, card) if verdict.accepted else None
         resume.path.unlink(missing_ok=True)
-        if kept is None:
-            return Outcome(verdict, card, None, notes=tuple(notes))
-        if trained.heads is not None:
-            key = f"heads:{path.absolute() / FOLDER / str(kept)}"
-            return Outcome(verdict, card, kept, model=key, notes=tuple(notes))
-        return Outcome(verdict, card, kept, notes=tuple(notes))
+        key = f"heads:{folder.absolute() / str(kept)}" if kept and trained.heads else None
+        return Outcome(verdict, card, kept, key, tuple(notes))
 
 
 def _keep(engine: SearchEngine, path: Path, trained: Trained, card: Mapping[str, Any]) -> int:

@@ -177,4 +177,4 @@ def test_a_gallery_is_trained_by_one_at_a_time(made: Path) -> None:
     process.send_signal(signal.SIGKILL)
     finish(process)
     done = invoke("train", "reencoder", "--gallery", gallery, "--steps", "1")
-    assert "refused: " in done.err and not (gallery / "trained/.training").exists()
+    assert "refused: " in done.err and not (gallery / "training.json").exists()
