@@ -7,7 +7,6 @@ and made again from the store, without the model.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from engine.files import disk_errors
 from engine.gallery import UPLOAD_SCHEME, Gallery
 from engine.generation import Generation, View, latest, target_of, unusable
 from engine.index import AUTO
+from engine.saved import model_of, read
 from engine.store import Store
 from engine.store.health import integrity, mend_words, pictures, uncaptioned, without_embeddings, words_astray
 from engine.store.rows import State
@@ -95,8 +95,8 @@ def _saved(generations: Path, state: State) -> tuple[Generation, list[Problem]]:
 def _like(changed: Sequence[tuple[Path, str]], state: State) -> Generation:
     """Return an empty generation that is to be what a damaged one was, if the header of that is whole."""
     for path, _ in changed:
-        if path.name.startswith(f"{state.model_id}.") and (path, HEADER) not in changed:
-            header = json.loads((path / HEADER).read_text("utf-8"))
+        header = read(path, state.gallery, state.revision).header
+        if header is not None and model_of(path) == state.model_id and (path, HEADER) not in changed:
             return Generation(header["index"], state.model_id, recall=target_of(header))
     return Generation(AUTO, state.model_id)
 

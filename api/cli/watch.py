@@ -131,11 +131,11 @@ class _Job:
 
 def _pictures(path: Path) -> list[Path]:
     """Name what to index when a path has changed: itself, or the pictures that it describes."""
-    from indexer.sources.folder import count_pictures, is_picture
+    from indexer.sources.folder import is_picture, walk
     from indexer.sources.sidecars import SUFFIXES
 
     if path.suffix not in SUFFIXES:
-        return [path] if is_picture(path.name) or (path.is_dir() and count_pictures([path])) else []
+        return [path] if is_picture(path.name) or (path.is_dir() and any(walk([path]))) else []
     with suppress(OSError):
         beside = [one for one in path.parent.iterdir() if is_picture(one.name)]
         return [one for one in beside if path.name in (one.stem + path.suffix, one.name + path.suffix)]
